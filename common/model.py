@@ -1,0 +1,202 @@
+"""The one state model for both openWB generations.
+
+Units stand in the names. Signs: grid import +, battery charging +, PV production +, loads +. `None` is "unknown",
+never 0; a part that the site does not have,
+or of which nothing is known, is `None` as a whole. Only the edge builds states (edge/mirror.py);
+the api shows them. `flatten` and `diff` define the paths (`grid.power_w`) that ages, changes and `?fields=` use.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import StrEnum
+from typing import Any
+
+Number = int | float
+PerPhase = tuple[Number | None, Number | None, Number | None]
+
+
+class Mode(StrEnum):
+    """Charge modes of both generations; each offers what it has, see `Capabilities.modes`."""
+
+    INSTANT = "instant"
+    MIN_PV = "min_pv"
+    PV = "pv"
+    STOP = "stop"
+    STANDBY = "standby"
+    SCHEDULED = "scheduled"
+    ECO = "eco"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`level` is ok, warning or error; `text` is the wallbox's own words (often German), never parsed for logic."""
+
+    level: str = "ok"
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """When instant charging ends: `type` is none, energy (then `energy_wh` counts) or soc (`soc_percent`)."""
+
+    type: str = "none"
+    energy_wh: Number | None = None
+    soc_percent: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The meter at the grid connection. Import +, export −."""
+
+    power_w: Number | None = None
+    imported_wh: Number | None = None
+    exported_wh: Number | None = None
+    currents_a: PerPhase | None = None
+    voltages_v: PerPhase | None = None
+    powers_w: PerPhase | None = None
+    frequency_hz: Number | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pv:
+    """All inverters together. Production +."""
+
+    power_w: Number | None = None
+    produced_wh: Number | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Battery:
+    """The house battery. Charging +, discharging −."""
+
+    power_w: Number | None = None
+    soc_percent: Number | None = None
+    charged_wh: Number | None = None
+    discharged_wh: Number | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The house without charge points and battery, as the wallbox computes it; ≥ 0."""
+
+    power_w: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargePoint:
+    """One charge point. `meter_wh` is its absolute meter; `current_a` the current set for instant charging (6–32 A).
+
+    `is_enabled` False is a locked charge point. `energy_charged_wh` counts the running or else the last charge,
+    `energy_since_plugged_wh` all since the car was plugged in.
+    """
+
+    name: str | None = None
+    is_plugged: bool | None = None
+    is_charging: bool | None = None
+    is_enabled: bool | None = None
+    power_w: Number | None = None
+    currents_a: PerPhase | None = None
+    voltages_v: PerPhase | None = None
+    phases_in_use: int | None = None
+    meter_wh: Number | None = None
+    energy_charged_wh: Number | None = None
+    energy_since_plugged_wh: Number | None = None
+    soc_percent: Number | None = None
+    vehicle: str | None = None
+    mode: Mode | None = None
+    current_a: Number | None = None
+    limit: Limit | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """Prices in EUR per kWh."""
+
+    price_per_kwh: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """`generation` is "1.9" or "2.x"; `is_stale` is True when the wallbox's own heartbeat stopped or was never seen."""
+
+    generation: str
+    version: str | None = None
+    is_stale: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteState:
+    """Everything known about a site at one instant."""
+
+    meta: Meta
+    grid: Grid | None = None
+    pv: Pv | None = None
+    battery: Battery | None = None
+    home: Home | None = None
+    charge_points: Mapping[str, ChargePoint] = field(default_factory=dict)
+    tariff: Tariff | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the edge keeps in Redis: the state, its number, and when each path was last heard of.
+
+    `seq` grows with every change, also over restarts and a lost Redis (it never falls behind Unix milliseconds at the
+    first start). `updated_at` is the instant of the last message from the wallbox; `heard_at` maps paths to instants.
+    All instants are Unix seconds on the edge's clock.
+    """
+
+    seq: int
+    updated_at: float
+    state: SiteState
+    heard_at: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeHealth:
+    """The edge's heartbeat: `components` maps names (mqtt, redis, store, relay, …) to `{"status","since","detail"}`."""
+
+    at: float
+    components: Mapping[str, Mapping[str, Any]]
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+def flatten(state: SiteState) -> dict[str, Any]:
+    """All paths with a known value. Leaves are text, numbers, booleans, `Fault`, `Limit` and per-phase tuples.
+
+    A part the site lacks has no path; an unknown value has none either.
+    """
+    return dict(_leaves("", state))
+
+
+def diff(old: SiteState | None, new: SiteState) -> dict[str, Any]:
+    """What to tell a client that holds `old`: path → new value.
+
+    None at a path means: unknown now; at the path of a part or of a charge point: gone as a whole.
+    """
+    before = flatten(old) if old is not None else {}
+    after = flatten(new)
+    changes = {path: value for path, value in after.items() if path not in before or before[path] != value}
+    parts = {path.rpartition(".")[0] for path in after}
+    for path in before.keys() - after.keys():
+        part = path.rpartition(".")[0]
+        changes[path if part in parts else part] = None
+    return changes
+
+
+_LEAF_CLASSES = (Fault, Limit)
+
+
+def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if is_dataclass(value) and not isinstance(value, _LEAF_CLASSES):
+        for item in fields(value):
+            yield from _leaves(f"{prefix}.{item.name}" if prefix else item.name, getattr(value, item.name))
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _leaves(f"{prefix}.{name}", item)
+    elif value is not None:
+        yield prefix, value

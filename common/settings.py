@@ -1,0 +1,116 @@
+"""Reads settings from the environment, and names every fault at once.
+
+A product's `settings.py` asks a `Reader` for each of its settings and ends with `finish()`. Any value may be given as a
+file instead: `WALLPORT_X_FILE=/run/secrets/x` is read in place of `WALLPORT_X`, which keeps secrets out of the
+environment. Faults never quote the value, since it may be a secret. docs/settings.md lists all settings.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from common.errors import FieldError
+
+LONGEST_VALUE = 8192  # bytes; a key or URL is far shorter, and a wrong path may name a huge file
+
+
+class SettingsError(FieldError):
+    """Some settings are missing or malformed; `faults` maps each variable's name to what is wrong."""
+
+    code = "bad_settings"
+
+
+@dataclass(slots=True)
+class Reader:
+    """Collects settings and faults. Every getter returns its default where the variable is unset or faulty."""
+
+    environ: Mapping[str, str]
+    faults: dict[str, str] = field(default_factory=dict)
+    _asked: set[str] = field(default_factory=set)
+
+    def text(self, name: str, default: str | None = None, *, pattern: str | None = None, hint: str = "") -> str:
+        """A text; `pattern` must match it whole, `hint` tells people what would. Without a default it is required."""
+        value = self._raw(name)
+        if value is None:
+            if default is None:
+                self.faults.setdefault(name, f"is missing{f': {hint}' if hint else ''}")
+            return default or ""
+        if pattern is not None and not re.fullmatch(pattern, value):
+            self.faults[name] = hint or "has the wrong form"
+            return default or ""
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        return self._raw(name)
+
+    def url(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
+        """A URL of one of `schemes`. Credentials in it are allowed here: it is not logged."""
+        hint = f"must be a URL like {schemes[0]}://…"
+        value = self.text(name, default, hint=hint)
+        if not value:
+            return value
+        try:
+            parts = urlsplit(value)
+            _ = parts.port
+        except ValueError:
+            self.faults[name] = hint
+            return value
+        if parts.scheme not in schemes or not (parts.netloc or parts.path):
+            self.faults[name] = f"must start with {' or '.join(f'{scheme}:' for scheme in schemes)}"
+        return value
+
+    def optional_url(self, name: str, schemes: tuple[str, ...]) -> str | None:
+        return self.url(name, schemes) if self._raw(name) is not None else None
+
+    def integer(self, name: str, default: int, *, lowest: int, highest: int) -> int:
+        value = self._raw(name)
+        if value is None:
+            return default
+        if not re.fullmatch(r"-?[0-9]{1,15}", value) or not lowest <= int(value) <= highest:
+            self.faults[name] = f"must be a whole number from {lowest} to {highest}"
+            return default
+        return int(value)
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._raw(name)
+        if value is None:
+            return default
+        if value not in ("true", "false"):
+            self.faults[name] = "must be true or false"
+            return default
+        return value == "true"
+
+    def path(self, name: str, default: str) -> Path:
+        return Path(self._raw(name) or default)
+
+    def optional_path(self, name: str) -> Path | None:
+        value = self._raw(name)
+        return Path(value) if value is not None else None
+
+    def finish(self, *, own_prefix: str) -> None:
+        """Raise SettingsError if anything was wrong, also for unknown variables that begin with `own_prefix`."""
+        for name in sorted(self.environ):
+            if name.startswith(own_prefix) and name.removesuffix("_FILE") not in self._asked:
+                self.faults.setdefault(name, "is not a setting; see docs/settings.md")
+        if self.faults:
+            lines = "; ".join(f"{name} {fault}" for name, fault in sorted(self.faults.items()))
+            raise SettingsError(f"bad settings: {lines}", dict(self.faults))
+
+    def _raw(self, name: str) -> str | None:
+        self._asked.add(name)
+        direct, in_file = self.environ.get(name), self.environ.get(f"{name}_FILE")
+        if direct and in_file:
+            self.faults[name] = f"is set twice, here and as {name}_FILE"
+        if not in_file:
+            return direct or None
+        try:
+            with Path(in_file).open("rb") as file:
+                content = file.read(LONGEST_VALUE + 1)
+            if len(content) > LONGEST_VALUE:
+                raise ValueError
+            return content.decode("utf-8").strip() or None
+        except (OSError, ValueError):
+            self.faults[f"{name}_FILE"] = f"cannot be read as a text file of at most {LONGEST_VALUE} bytes"
+            return None

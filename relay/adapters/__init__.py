@@ -1,0 +1,1 @@
+"""The relay's I/O: Sanic's sockets, the registry of sites."""

@@ -1,0 +1,1 @@
+"""A believable openWB on a real broker, and the demo that runs everything on one machine."""
