@@ -1,0 +1,1 @@
+"""What tests of several kinds share: waiting for conditions, private real servers, processes."""
