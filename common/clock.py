@@ -46,12 +46,8 @@ class SimulatedClock:
         return min(real, self.starts_at + (real - self.anchored_at) * self.speed)
 
     def real_seconds_until(self, instant: float) -> float:
-        now = self.now()
-        if instant <= now:
-            return 0.0
-        if now >= time.time():  # caught up: time runs as it does
-            return instant - now
-        return (instant - now) / self.speed
+        at_this_speed = self.anchored_at + (instant - self.starts_at) / self.speed
+        return max(0.0, max(instant, at_this_speed) - time.time())
 
     def spec(self) -> str:
         """The text that `parse_clock` turns into an equal clock."""
