@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Installs the servers that the tests start privately (tests/kit/servers.py), where they are missing.
+# Needs apt, as root or through sudo; asks nothing; starts no service, neither now nor at the next boot.
+set -euo pipefail
+export PATH="$PATH:/usr/sbin:/usr/local/sbin:/sbin"
+
+# program, and the Debian package that brings it
+NEEDED=(mosquitto:mosquitto redis-server:redis-server mariadbd:mariadb-server nginx:nginx curl:curl)
+
+missing=()
+for pair in "${NEEDED[@]}"; do
+    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    echo "Test servers: all installed."
+    exit 0
+fi
+
+if ! command -v apt-get >/dev/null; then
+    {
+        echo "Test servers missing: ${missing[*]} (these are Debian's package names)."
+        echo "This machine has no apt, so please install them with its own package manager; the programs needed are:"
+        echo "  ${NEEDED[*]%%:*}"
+    } >&2
+    exit 1
+fi
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "Test servers missing: ${missing[*]}; installing them with sudo apt-get."
+    if ! command -v sudo >/dev/null; then
+        echo "There is no sudo. As root, run: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    # Only at a terminal may sudo ask for a password; elsewhere it fails at once instead of waiting for ever.
+    if [ -t 0 ]; then exec sudo "$0"; else exec sudo -n "$0"; fi
+fi
+
+# Debian starts what it installs unless this file says no (policy-rc.d, exit code 101). One that exists stays as it is.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+
+echo "Installing ${missing[*]} …"
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}" </dev/null
+
+# policy-rc.d holds for now; this is for the next boot. Only for what was installed here, never for an owner's own broker.
+if command -v systemctl >/dev/null; then
+    for package in "${missing[@]}"; do
+        case "$package" in
+            mariadb-server) unit=mariadb ;;
+            curl) continue ;;
+            *) unit=$package ;;
+        esac
+        if [ -d /run/systemd/system ]; then
+            systemctl disable --now --quiet "$unit.service" || echo "could not disable $unit.service" >&2
+        else
+            systemctl disable --quiet "$unit.service" || echo "could not disable $unit.service" >&2
+        fi
+    done
+fi
+echo "Test servers: installed, and not started as services."
