@@ -28,7 +28,7 @@ demo: $(DEMO_STAMP) ## Run all of Wallport beside a simulated wallbox; options i
 servers: ## Install the real servers that the tests start, where they are missing (apt)
 	@deploy/install-test-servers.sh
 
-test: setup servers ## Run every test; pytest's options in ARGS
+test: servers setup ## Run every test; pytest's options in ARGS
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## Lint, formatting, types and layers
@@ -37,7 +37,7 @@ check: setup ## Lint, formatting, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup servers ## Measure the main job: requests direct and through the relay, MQTT messages into Redis
+bench: servers setup ## Measure the main job: requests direct and through the relay, MQTT messages into Redis
 	@exec $(BIN)/python -m bench.main_job $(ARGS)
 
 clean: ## Remove everything that these targets made
@@ -60,4 +60,4 @@ $(DEMO_STAMP): $(INPUTS) | .venv/bin/python
 		"apt install python3 python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Making .venv with $$($(PYTHON) --version) …"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python cannot make a virtual environment here." \
-		"On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+		"On Debian and Ubuntu as root: apt install python3-venv" >&2; exit 1; }

@@ -11,6 +11,10 @@ missing=()
 for pair in "${NEEDED[@]}"; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
+# Debian's own Python comes without what makes a virtual environment.
+if [ "$(command -v python3)" = /usr/bin/python3 ] && ! python3 -c 'import ensurepip' 2>/dev/null; then
+    missing+=(python3-venv)
+fi
 if [ ${#missing[@]} -eq 0 ]; then
     echo "Test servers: all installed."
     exit 0
@@ -49,18 +53,16 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}" </dev/null
 
 # policy-rc.d holds for now; this is for the next boot. Only for what was installed here, never for an owner's own broker.
-if command -v systemctl >/dev/null; then
-    for package in "${missing[@]}"; do
-        case "$package" in
-            mariadb-server) unit=mariadb ;;
-            curl) continue ;;
-            *) unit=$package ;;
-        esac
-        if [ -d /run/systemd/system ]; then
-            systemctl disable --now --quiet "$unit.service" || echo "could not disable $unit.service" >&2
-        else
-            systemctl disable --quiet "$unit.service" || echo "could not disable $unit.service" >&2
-        fi
-    done
-fi
+for package in "${missing[@]}"; do
+    case "$package" in
+        curl | python3-venv) continue ;;
+        mariadb-server) unit=mariadb ;;
+        *) unit=$package ;;
+    esac
+    if [ -d /run/systemd/system ]; then
+        systemctl disable --now --quiet "$unit.service"
+    else
+        update-rc.d "$unit" disable
+    fi || echo "Please disable the service $unit yourself: it may start at the next boot." >&2
+done
 echo "Test servers: installed, and not started as services."
