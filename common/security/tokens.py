@@ -1,0 +1,165 @@
+"""Signed tokens: EdDSA (Ed25519) JWTs (RFC 7519, RFC 8037) and the key file they are signed with.
+
+The algorithm is fixed, never read from the token. Each kind of token has its own audience, so that none passes for
+another. The key lives in the data folder of the site and never leaves it; whoever holds its public half can check
+tokens but not make them.
+"""
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from common.errors import AppError
+
+ALGORITHM = "EdDSA"
+ACCESS = "wallport-access"
+"""Audience of access tokens."""
+TICKET = "wallport-ticket"
+"""Audience of tickets: what a browser puts into a URL, since it cannot set a header there."""
+
+ACCESS_TTL_S = 15 * 60
+TICKET_TTL_S = 30
+LEEWAY_S = 2  # between two processes on one machine; more would only keep expired tokens alive
+
+LONGEST_TOKEN = 2048  # characters; ours have about 400
+LARGEST_KEY_FILE = 8192  # bytes; a PKCS 8 Ed25519 key has 119
+
+
+class InvalidToken(AppError):
+    """The token is malformed, expired, of another site or kind, or not signed by us; which one is in `detail` only."""
+
+    code = "invalid_token"
+
+
+class KeyFileUnusable(AppError):
+    """The file of the signing key cannot be read or made, or holds something else."""
+
+    code = "key_file_unusable"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says. `session_id` names one login, `token_id` this very token; instants in Unix seconds."""
+
+    user: str
+    role: str
+    session_id: str
+    issued_at: int
+    expires_at: int
+    token_id: str
+
+
+class TokenKey:
+    """Signs and checks the tokens of one site. Thread-safe."""
+
+    def __init__(self, private_key: Ed25519PrivateKey, site: str, now: Callable[[], float] = time.time) -> None:
+        self._private_key = private_key
+        self._public_key = private_key.public_key()
+        self._site = site
+        self._now = now
+        raw = self._public_key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.key_id = hashlib.sha256(raw).hexdigest()[:16]
+
+    @classmethod
+    def from_file(cls, path: Path, site: str) -> "TokenKey":
+        """The key in `path`, made there (mode 0600) if there is none. Raises KeyFileUnusable."""
+        return cls(_load_or_create(path), site)
+
+    def issue(self, audience: str, *, user: str, role: str, session_id: str, ttl_s: int) -> tuple[str, Claims]:
+        """A fresh token and what it says. Valid from now, for `ttl_s` seconds of real time."""
+        issued_at = int(self._now())
+        claims = Claims(user, role, session_id, issued_at, issued_at + ttl_s, secrets.token_urlsafe(12))
+        payload = {
+            "sub": claims.user,
+            "role": claims.role,
+            "site": self._site,
+            "sid": claims.session_id,
+            "jti": claims.token_id,
+            "iat": claims.issued_at,
+            "exp": claims.expires_at,
+            "aud": audience,
+        }
+        return jwt.encode(payload, self._private_key, ALGORITHM, headers={"kid": self.key_id}), claims
+
+    def verify(self, audience: str, token: str) -> Claims:
+        """What a valid token of this audience says; raises InvalidToken for anything else."""
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidToken("the token is not valid", detail="too long")
+        try:
+            payload = jwt.decode(
+                token,
+                self._public_key,
+                algorithms=[ALGORITHM],
+                audience=audience,
+                # Times are judged below, by our clock; PyJWT only makes sure that they are there.
+                options={
+                    "require": ["sub", "role", "site", "sid", "jti", "iat", "exp", "aud"],
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
+            )
+            claims = _claims_of(payload)
+        except (jwt.PyJWTError, ValueError, RecursionError) as exc:
+            raise InvalidToken("the token is not valid", detail=str(exc)) from exc
+        if payload["site"] != self._site:
+            raise InvalidToken("the token is not valid", detail="of another site")
+        now = self._now()
+        if claims.expires_at <= now:
+            raise InvalidToken("the token is not valid", detail="expired")
+        if claims.issued_at > now + LEEWAY_S:
+            raise InvalidToken("the token is not valid", detail="issued in the future")
+        return claims
+
+
+def _claims_of(payload: dict[str, Any]) -> Claims:
+    texts = [payload[name] for name in ("sub", "role", "site", "sid", "jti")]
+    numbers = [payload[name] for name in ("iat", "exp")]
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
+        raise ValueError("a claim has the wrong type")
+    return Claims(payload["sub"], payload["role"], payload["sid"], payload["iat"], payload["exp"], payload["jti"])
+
+
+def _load_or_create(path: Path) -> Ed25519PrivateKey:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _create(path)
+        with path.open("rb") as file:
+            pem = file.read(LARGEST_KEY_FILE)
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise KeyFileUnusable(f"the signing key {path} cannot be used", detail=str(exc)) from exc
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyFileUnusable(f"the signing key {path} cannot be used", detail="not an Ed25519 key")
+    return key
+
+
+def _create(path: Path) -> None:
+    """Make the file whole or not at all; of two processes that try at once, both end up with the same key."""
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(temporary)  # fails if the file exists by now, unlike a rename
+        except FileExistsError:
+            return
+    finally:
+        temporary.unlink()
