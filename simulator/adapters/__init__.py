@@ -1,0 +1,1 @@
+"""The simulator's I/O, one outside library per file."""

@@ -1,0 +1,240 @@
+"""An openWB 1.9 as one object: feed it messages and time, take from it what is to be published.
+
+It owns the physics of its household and openWB's own memory (settings, counters, what was last published). Pure: time
+is an argument, nothing is sent from here. Not thread-safe. Called by simulator/app.py and by whoever needs a past.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+from simulator import physics
+from simulator.local_time import day_starts_at, local_day
+from simulator.v1 import commands, control, topics
+from simulator.v1.counters import Counters
+
+LOOP_S = 10.0  # openWB's control loop
+LONG_LOOP_S = 60.0  # when much time is to be caught up, only every sixth loop is computed
+LONGEST_FINE_CATCH_UP_S = 3600.0
+DAILY_JOB_S = 300  # cron5min.sh
+
+PREFIX = "openWB/"
+SET_FILTERS = ("openWB/set/#", "openWB/config/set/#")
+RESTORED_FILTERS = (
+    "openWB/global/ChargeMode",
+    "openWB/config/get/#",
+    "openWB/evu/+",
+    "openWB/pv/WhCounter",
+    "openWB/housebattery/+",
+    "openWB/lp/+/+",
+)
+"""What a restarted wallbox looks up in the broker."""
+
+_METERS = {  # the site's meters: topic → name in physics.State
+    "evu/WhImported": "grid_imported_wh",
+    "evu/WhExported": "grid_exported_wh",
+    "pv/WhCounter": "pv_wh",
+    "housebattery/WhImported": "battery_charged_wh",
+    "housebattery/WhExported": "battery_discharged_wh",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A retained message; an empty payload deletes the topic."""
+
+    topic: str
+    payload: str
+    qos: int = 0
+
+
+class Wallbox:
+    """openWB 1.9 and its household. `at` is the instant of the last loop."""
+
+    def __init__(self, site: physics.Site, seed: int, at: float) -> None:
+        """A wallbox that has been running since the midnight before yesterday, so that the day has a past."""
+        begin = day_starts_at(day_starts_at(at) - 3600)
+        self._site = site
+        self._seed = seed
+        self._state = physics.start(site, seed, begin)
+        self._booted_at = begin
+        self._day_start = self._state
+        self._values = commands.DEFAULTS | {commands.MAX_PRICE: "0"} | topics.initial_faults(len(site.charge_points))
+        self._counters = tuple(Counters() for _ in site.charge_points)
+        self._phases = [3] * len(site.charge_points)  # openWB's guess until a car has charged
+        self._decision = control.Decision((0,) * len(site.charge_points))
+        self._waiting_tag: str | None = None
+        self._last_tag = "0"
+        self._last_tags: dict[int, str] = {}
+        self._daily: dict[str, str] = {}
+        self._published: dict[str, str] = {}
+        self.run_until(at)
+
+    @property
+    def at(self) -> float:
+        return self._state.at
+
+    @property
+    def state(self) -> physics.State:
+        """The household as it really is."""
+        return self._state
+
+    def next_loop_at(self) -> float:
+        """Loops happen at whole multiples of ten seconds, whenever the simulator was started."""
+        return (self._state.at // LOOP_S + 1) * LOOP_S
+
+    def run_until(self, to_s: float) -> None:
+        """Make all loops that are due until `to_s`; nothing if none is."""
+        while self.next_loop_at() <= to_s:
+            is_far = to_s - self._state.at > LONGEST_FINE_CATCH_UP_S
+            loop_s = LONG_LOOP_S if is_far else LOOP_S
+            self._loop((self._state.at // loop_s + 1) * loop_s)
+
+    def receive(self, topic: str, payload: bytes) -> list[Message]:
+        """Handle one message on a set topic; what openWB publishes at once.
+
+        Raises UnicodeDecodeError for what is no UTF-8: that ends the real openWB's listener.
+        """
+        outcome = commands.decide(topic, payload.decode("utf-8"))
+        if outcome is None:
+            return []
+        self._values.update(outcome.writes)
+        messages = [Message(PREFIX + name, text) for name, text in outcome.echoes.items()]
+        self._published.update(outcome.echoes)
+        match outcome.event:
+            case commands.Renew():
+                messages.append(Message(topic, "0"))
+                self._published.clear()
+            case commands.EnergyReset(n) if n <= len(self._counters):
+                self._counters[n - 1].reset_charged()
+            case commands.TagScanned(tag):
+                self._waiting_tag = tag
+            case _:
+                pass
+        if outcome.is_cleared:
+            messages.append(Message(topic, "", qos=2))
+        return messages
+
+    def restore(self, retained: Mapping[str, str]) -> None:
+        """Go on from what the broker still holds: settings as they were set, meters that do not go back."""
+        for topic, text in retained.items():
+            name = topic.removeprefix(PREFIX)
+            if commands.is_valid(name, text):
+                self._values[name] = text
+        by_wh = {
+            name: max(0.0, _number(retained.get(PREFIX + topic)) - getattr(self._state, name))
+            for topic, name in _METERS.items()
+        }
+        points_by_wh = tuple(
+            max(0.0, 1000 * _number(retained.get(f"{PREFIX}lp/{n}/kWhCounter")) - point.meter_wh)
+            for n, point in enumerate(self._state.charge_points, 1)
+        )
+        self._state = physics.raised(self._state, by_wh, points_by_wh)
+        self._day_start = physics.raised(self._day_start, by_wh, points_by_wh)
+        for counters, more_wh in zip(self._counters, points_by_wh, strict=True):
+            counters.shift(more_wh)
+
+    def publish(self) -> list[Message]:
+        """What this loop sends: all that changed since the last call, and what goes out always."""
+        view = self._view()
+        if not self._daily:
+            self._daily = topics.daily_yields(view)
+        current = topics.ordinary(view) | self._daily
+        current["pv/CounterTillStartPvCharging"] = str(int(self._decision.stop_timer_s))
+        changed = {name: text for name, text in current.items() if self._published.get(name) != text}
+        self._published.update(changed)
+        return [Message(PREFIX + name, text) for name, text in (changed | topics.every_loop(view)).items()]
+
+    def publish_all_again(self) -> None:
+        """Forget what was published, as openWB does on `RenewMQTT` and after a boot."""
+        self._published.clear()
+
+    def _loop(self, at: float) -> None:
+        before = self._state
+        for counters, point in zip(self._counters, before.charge_points, strict=True):
+            counters.count(is_plugged=point.is_plugged, power_w=point.power_w, meter_wh=point.meter_wh)
+        self._state = physics.step(self._site, self._seed, before, physics.Inputs(self._offered_a()), at)
+        if local_day(at)[0] != local_day(before.at)[0]:
+            self._day_start = self._state
+        if at // DAILY_JOB_S != before.at // DAILY_JOB_S:
+            self._daily = topics.daily_yields(self._view())
+        self._follow_plugs(before)
+        self._take_tag()
+        self._decision = control.decide(
+            self._values,
+            self._readings(),
+            self._decision,
+            grid_w=self._state.grid_w,
+            battery_w=self._state.battery_w,
+            loop_s=at - before.at,
+        )
+
+    def _offered_a(self) -> tuple[float, ...]:
+        return tuple(
+            float(current_a) if self._is_enabled(n) else 0.0 for n, current_a in enumerate(self._decision.currents_a, 1)
+        )
+
+    def _readings(self) -> tuple[control.Reading, ...]:
+        readings = []
+        for n, (point, counters) in enumerate(zip(self._state.charge_points, self._counters, strict=True), 1):
+            in_use = sum(a >= topics.LOWEST_COUNTED_CURRENT_A for a in point.currents_a)
+            self._phases[n - 1] = in_use or self._phases[n - 1]
+            readings.append(
+                control.Reading(
+                    is_plugged=point.is_plugged,
+                    is_enabled=self._is_enabled(n),
+                    power_w=point.power_w,
+                    phases=self._phases[n - 1],
+                    soc_percent=int(point.soc_percent) if n <= 2 else None,
+                    charged_wh=counters.charged_wh,
+                )
+            )
+        return tuple(readings)
+
+    def _is_enabled(self, n: int) -> bool:
+        return int(self._values[f"lp/{n}/ChargePointEnabled"]) == 1
+
+    def _follow_plugs(self, before: physics.State) -> None:
+        """Lock after unplugging, and the PV modes' SoC limit, which locks and unlocks whatever a command said."""
+        is_pv_mode = int(self._values["global/ChargeMode"]) in (control.MIN_PV, control.PV)
+        for n, (was, point) in enumerate(zip(before.charge_points, self._state.charge_points, strict=True), 1):
+            enabled = f"lp/{n}/ChargePointEnabled"
+            was_unplugged = was.is_plugged and not point.is_plugged
+            if was_unplugged and int(self._values[f"config/get/lp/{n}/stopchargeafterdisc"]):
+                self._values[enabled] = "0"
+            if n <= 2 and is_pv_mode and int(self._values[f"config/get/pv/lp/{n}/socLimitation"]):
+                limit_percent = int(self._values[f"config/get/pv/lp/{n}/maxSoc"])
+                self._values[enabled] = str(int(point.soc_percent < limit_percent))
+
+    def _take_tag(self) -> None:
+        """RFID mode 1: the last tag since the loop before counts; a charge point's own tags unlock it."""
+        tag, self._waiting_tag = self._waiting_tag, None
+        if tag is None or int(self._values["global/rfidConfigured"]) == 0:
+            return
+        self._last_tag = f"{tag},{int(self._state.at)}"
+        for n, point in enumerate(self._site.charge_points, 1):
+            if tag in point.tags:
+                self._last_tags[n] = self._last_tag
+                self._values[f"lp/{n}/ChargePointEnabled"] = "1"
+
+    def _view(self) -> topics.View:
+        return topics.View(
+            site=self._site,
+            state=self._state,
+            values=self._values,
+            decision=self._decision,
+            counters=self._counters,
+            day_start=self._day_start,
+            last_tag=self._last_tag,
+            last_tags=self._last_tags,
+            booted_at=self._booted_at,
+        )
+
+
+def _number(text: str | None) -> float:
+    """A meter reading from the broker; 0 if there is none."""
+    try:
+        number = float(text or 0)
+    except ValueError:
+        return 0.0
+    return number if isfinite(number) else 0.0
