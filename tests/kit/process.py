@@ -94,11 +94,12 @@ def program(name: str) -> str:
     return found
 
 
-def run(command: Sequence[str]) -> None:
-    """Run a tool to its end; ServerFailed with what it printed if it did not succeed."""
+def run(command: Sequence[str]) -> str:
+    """Run a tool to its end and return what it printed; ServerFailed with what it printed if it did not succeed."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:
         raise ServerFailed(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def is_root() -> bool:
