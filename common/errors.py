@@ -41,7 +41,10 @@ class RedisUnavailable(AppError):
 
 
 class StoreUnavailable(AppError):
-    """The database did not answer, or the connection broke before the commit: nothing of the unit was stored."""
+    """The database did not answer, or the connection broke.
+
+    Nothing of the unit was stored, unless the connection broke during the commit itself: then nobody knows.
+    """
 
     code = "store_unavailable"
     is_retryable = True

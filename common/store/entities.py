@@ -1,0 +1,51 @@
+"""Pony's view of the site's tables, alike for MariaDB and SQLite. Defined on a Database by `define`, never at import.
+
+The tables themselves come from `migrations/`; Pony creates none, but refuses to start where a column is missing.
+Instants are whole Unix seconds (docs/adr/0002): what Pony and the drivers do to datetimes never matters.
+"""
+
+from typing import Any
+
+from pony.orm import Optional, PrimaryKey, Required
+
+
+def define(db: Any) -> None:
+    """The units and the meaning of NULL stand in `rows.py`."""
+
+    class Sample(db.Entity):  # type: ignore[misc]  # Pony has no types
+        _table_ = "sample"
+        sampled_at = PrimaryKey(int, size=64)
+        grid_power_w = Optional(int, size=64)
+        grid_imported_wh = Optional(int, size=64)
+        grid_exported_wh = Optional(int, size=64)
+        pv_power_w = Optional(int, size=64)
+        pv_produced_wh = Optional(int, size=64)
+        battery_power_w = Optional(int, size=64)
+        battery_soc_percent = Optional(int, size=64)
+        battery_charged_wh = Optional(int, size=64)
+        battery_discharged_wh = Optional(int, size=64)
+        home_power_w = Optional(int, size=64)
+
+    class ChargePointSample(db.Entity):  # type: ignore[misc]
+        _table_ = "charge_point_sample"
+        sampled_at = Required(int, size=64)
+        charge_point = Required(str, 16)
+        power_w = Optional(int, size=64)
+        meter_wh = Optional(int, size=64)
+        soc_percent = Optional(int, size=64)
+        is_plugged = Optional(bool)
+        is_charging = Optional(bool)
+        current_a = Optional(float)
+        PrimaryKey(sampled_at, charge_point)
+
+    class User(db.Entity):  # type: ignore[misc]
+        _table_ = "user"
+        id = PrimaryKey(int, size=64, auto=True)
+        name = Required(str, 64)
+        name_key = Required(str, 255, unique=True)
+        password_hash = Required(str, 255)
+        role = Required(str, 16)
+        created_at = Required(int, size=64)
+        is_disabled = Required(bool)
+        totp_secret = Optional(str, 255, nullable=True)
+        totp_last_step = Optional(int, size=64)

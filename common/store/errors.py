@@ -1,0 +1,33 @@
+"""What can go wrong in the store besides `common.errors.StoreUnavailable`, which alone may be tried again."""
+
+from common.errors import AppError
+
+
+class StoreError(AppError):
+    """The database refused or misunderstood what we sent, or its file is damaged: trying again does not help."""
+
+    code = "store_failed"
+
+
+class StoreConflict(StoreError):
+    """A row with the same key is there already; nothing of the unit was stored."""
+
+    code = "store_conflict"
+
+
+class SchemaTooNew(StoreError):
+    """A newer program migrated this database; this one must not touch it."""
+
+    code = "schema_too_new"
+
+
+class UserExists(StoreConflict):
+    """The name is taken, in whatever upper or lower case."""
+
+    code = "user_exists"
+
+
+class UserUnknown(StoreError):
+    """There is no user of this name."""
+
+    code = "user_unknown"
