@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from common.errors import FieldError
 from common.store.bind import Store
 from common.store.errors import StoreConflict, UserExists, UserUnknown
 from common.store.rows import UserRow
@@ -21,9 +22,9 @@ def name_key(name: str) -> str:
 
 
 def add(store: Store, *, name: str, password_hash: str, role: str, created_at: int) -> UserRow:
-    """Add a user who may log in at once; raises UserExists, or ValueError unless the name has 1 to LONGEST_NAME characters."""
+    """Add a user who may log in at once; raises UserExists, or FieldError for a name of the wrong length."""
     if not 1 <= len(name.strip()) <= LONGEST_NAME:
-        raise ValueError(f"a user's name has 1 to {LONGEST_NAME} characters")
+        raise FieldError("bad user name", {"name": f"must have 1 to {LONGEST_NAME} characters"})
 
     def work(db: Any) -> UserRow:
         user = db.User(
