@@ -75,7 +75,7 @@ def mariadb_arguments(location: Location, query_timeout_s: int = QUERY_TIMEOUT_S
         "connect_timeout": CONNECT_TIMEOUT_S,
         "read_timeout": query_timeout_s,
         "write_timeout": query_timeout_s,
-        # Not STRICT_ALL_TABLES: with it the server refuses a setting that Pony makes when it binds (group_concat_max_len).
+        # Not STRICT_ALL_TABLES: then the server refuses a setting that Pony makes at bind (group_concat_max_len).
         "init_command": (
             "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION',"
             f" innodb_lock_wait_timeout = {LOCK_WAIT_S}"
