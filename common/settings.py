@@ -92,7 +92,7 @@ class Reader:
     def finish(self, *, own_prefix: str) -> None:
         """Raise SettingsError if anything was wrong, also for unknown variables that begin with `own_prefix`."""
         for name in sorted(self.environ):
-            if name.startswith(own_prefix) and name.removesuffix("_FILE") not in self._asked:
+            if name.startswith(own_prefix) and not {name, name.removesuffix("_FILE")} & self._asked:
                 self.faults.setdefault(name, "is not a setting; see docs/settings.md")
         if self.faults:
             lines = "; ".join(f"{name} {fault}" for name, fault in sorted(self.faults.items()))

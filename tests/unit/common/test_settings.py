@@ -45,6 +45,13 @@ def test_value_from_a_file_is_stripped(tmp_path: Path) -> None:
     reader.finish(own_prefix="WALLPORT_X_")
 
 
+def test_setting_whose_own_name_ends_in_file_is_known(tmp_path: Path) -> None:
+    """A path setting such as X_CA_FILE names a file itself and is no unknown setting."""
+    reader = Reader({"WALLPORT_X_CA_FILE": str(tmp_path / "ca.pem")})
+    assert reader.optional_path("WALLPORT_X_CA_FILE") == tmp_path / "ca.pem"
+    reader.finish(own_prefix="WALLPORT_X_")
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a" * (LONGEST_VALUE + 1), None])
 def test_unreadable_file_is_a_fault(tmp_path: Path, content: bytes | None) -> None:
     """A missing, huge or binary file is named, without a traceback."""
