@@ -1,0 +1,95 @@
+"""Builds a `SiteState` from single values by path, as the dialect tables name them.
+
+It knows the shape of the state, and nothing of topics, time or what was said before; called by `edge/mirror.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from common.model import Battery, ChargePoint, Fault, Grid, Home, Limit, Meta, PerPhase, Pv, SiteState, Tariff
+from edge.openwb.parsing import Value
+
+EVERY_CHARGE_POINT = "charge_points.*."
+
+_PHASES = ("0", "1", "2")
+_SEVERITY = {"ok": 0, "warning": 1, "error": 2}
+
+
+def assemble(generation: str, is_stale: bool, values: Mapping[str, Value]) -> SiteState:
+    """The state of all known values. A part of which nothing is known is None; so is a charge point, by absence."""
+    tree: dict[str, Any] = {}
+    for path, value in values.items():
+        if value is not None and not path.startswith(EVERY_CHARGE_POINT):
+            _plant(tree, path, value)
+    for_all = {
+        path.removeprefix(EVERY_CHARGE_POINT): value
+        for path, value in values.items()
+        if path.startswith(EVERY_CHARGE_POINT)
+    }
+    charge_points: dict[str, dict[str, Any]] = tree.get("charge_points", {})
+    return SiteState(
+        meta=Meta(generation=generation, is_stale=is_stale, **tree.get("meta", {})),
+        grid=Grid(**grid) if (grid := _part(tree, "grid")) else None,
+        pv=Pv(**pv) if (pv := _part(tree, "pv")) else None,
+        battery=Battery(**battery) if (battery := _part(tree, "battery")) else None,
+        home=Home(**home) if (home := _part(tree, "home")) else None,
+        charge_points={
+            number: ChargePoint(**{**for_all, **_leaves(charge_points[number])})
+            for number in sorted(charge_points, key=int)
+        },
+        tariff=Tariff(**tariff) if (tariff := _part(tree, "tariff")) else None,
+    )
+
+
+def _plant(tree: dict[str, Any], path: str, value: Value) -> None:
+    *branches, leaf = path.split(".")
+    for branch in branches:
+        tree = tree.setdefault(branch, {})
+    tree[leaf] = value
+
+
+def _part(tree: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return _leaves(tree.get(name, {}))
+
+
+def _leaves(branch: Mapping[str, Any]) -> dict[str, Any]:
+    """What was spread over several values, put together; None is left out."""
+    leaves = {name: _leaf(name, value) for name, value in branch.items()}
+    return {name: value for name, value in leaves.items() if value is not None}
+
+
+def _leaf(name: str, value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if name == "limit":
+        return _limit(value)
+    if name == "fault":
+        return _worst_fault(value)
+    return _per_phase(value)
+
+
+def _per_phase(phases: Mapping[str, Any]) -> PerPhase:
+    first, second, third = (phases.get(phase) for phase in _PHASES)
+    return first, second, third
+
+
+def _limit(parts: Mapping[str, Any]) -> Limit | None:
+    """The wallbox keeps the numbers of limits that do not apply; only the one that does is shown."""
+    kind = parts.get("type")
+    if kind is None:
+        return None
+    return Limit(
+        type=kind,
+        energy_wh=parts.get("energy_wh") if kind == "energy" else None,
+        soc_percent=parts.get("soc_percent") if kind == "soc" else None,
+    )
+
+
+def _worst_fault(parts: Mapping[str, Any]) -> Fault | None:
+    """One fault, or the worst of several by number, the first one where they are equal."""
+    several = [parts[number] for number in sorted(parts) if isinstance(parts[number], dict)]
+    candidates = [part for part in (several or [parts]) if part.get("level") is not None]
+    if not candidates:
+        return None
+    worst = max(candidates, key=lambda part: _SEVERITY[part["level"]])
+    return Fault(level=worst["level"], text=None if worst["level"] == "ok" else worst.get("text"))

@@ -1,0 +1,130 @@
+"""Turns one payload's text into one value with our units and signs.
+
+Each function takes stripped, non-empty text and returns a value, None where openWB itself says "unknown", or raises
+`Unreadable`; nothing else escapes. Used by the dialect tables only. Source: openWB 1.9's publishers, whose numbers come
+from shell arithmetic (`.45`, `-.5`) and whose texts come from shell or, JSON-quoted, from Python.
+"""
+
+import json
+import re
+from enum import StrEnum
+from typing import TypeVar
+
+from common.errors import AppError
+from common.model import Mode, Number
+
+T = TypeVar("T")
+Value = int | float | bool | str | None
+
+LONGEST_NUMBER = 32  # characters; a float's repr has at most 24
+LONGEST_NAME = 100  # characters; openWB's own form allows fewer
+LONGEST_FAULT = 500  # characters; Python modules publish whole tracebacks, the first lines say what happened
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_MODES = {"0": Mode.INSTANT, "1": Mode.MIN_PV, "2": Mode.PV, "3": Mode.STOP, "4": Mode.STANDBY}
+_LIMITS = {"0": "none", "1": "energy", "2": "soc"}
+_FAULTS = {"0": "ok", "1": "warning", "2": "error"}
+_BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
+
+
+class SkipReason(StrEnum):
+    """Why a message was dropped; each has a counter in health."""
+
+    NOT_ALLOWED = "not_allowed"
+    TOO_BIG = "too_big"
+    NOT_TEXT = "not_text"
+    NOT_A_NUMBER = "not_a_number"
+    NOT_A_CHOICE = "not_a_choice"
+    OUT_OF_RANGE = "out_of_range"
+    METER_FELL = "meter_fell"
+
+
+class Unreadable(AppError):
+    """A payload that is not what its topic promises; `reason` says in which way."""
+
+    code = "unreadable_payload"
+
+    def __init__(self, reason: SkipReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+def number(text: str) -> Number:
+    """As written: whole numbers are int, those with a point or exponent are float; never NaN or infinite."""
+    if len(text) > LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        raise Unreadable(SkipReason.NOT_A_NUMBER)
+    return int(text) if text.lstrip("+-").isdecimal() else float(text)
+
+
+def whole(text: str) -> int:
+    """A whole number, also when written as `3.0`."""
+    value = number(text)
+    if value != int(value):
+        raise Unreadable(SkipReason.NOT_A_NUMBER)
+    return int(value)
+
+
+def flipped(text: str) -> Number:
+    """A number with the opposite sign, and 0 without one."""
+    return 0 - number(text)
+
+
+def wh(text: str) -> int:
+    """Wh, rounded to whole ones."""
+    return round(number(text))
+
+
+def kwh_as_wh(text: str) -> int:
+    """kWh, as whole Wh."""
+    return round(number(text) * 1000)
+
+
+def cents_as_eur(text: str) -> float | None:
+    """ct/kWh as EUR/kWh; 1000 is openWB's sign that fetching the price failed."""
+    cents = number(text)
+    return None if cents == 1000 else round(cents / 100, 6)
+
+
+def boolean(text: str) -> bool:
+    return _choice(_BOOLEANS, text.lower())
+
+
+def mode(text: str) -> Mode:
+    return _choice(_MODES, text)
+
+
+def limit_type(text: str) -> str:
+    return _choice(_LIMITS, text)
+
+
+def fault_level(text: str) -> str:
+    return _choice(_FAULTS, text)
+
+
+def name(text: str) -> str | None:
+    """One line, at most LONGEST_NAME characters."""
+    return _one_line(text, LONGEST_NAME)
+
+
+def fault_text(text: str) -> str | None:
+    """Plain, or a JSON string with quotes and escapes; at most LONGEST_FAULT characters of it."""
+    if text.startswith('"'):
+        try:
+            unquoted = json.loads(text)
+        except ValueError:
+            unquoted = text.strip('"')
+        text = unquoted if isinstance(unquoted, str) else text
+    return _one_line(text, LONGEST_FAULT)
+
+
+def _one_line(text: str, longest: int) -> str | None:
+    # Lone surrogates come out of JSON escapes and cannot be written as UTF-8.
+    clean = _CONTROL.sub(" ", text).encode("utf-8", "replace").decode("utf-8").strip()
+    return (clean if len(clean) <= longest else f"{clean[: longest - 1]}…") or None
+
+
+def _choice(choices: dict[str, T], text: str) -> T:
+    if text not in choices:
+        raise Unreadable(SkipReason.NOT_A_CHOICE)
+    return choices[text]
