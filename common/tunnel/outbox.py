@@ -1,0 +1,79 @@
+"""Makes websocket messages of what waits to be sent: control first, then streams in their turns.
+
+Owned by connection.py, which queues; the order is that of docs/protocol.md, "Order of sending".
+"""
+
+from collections.abc import Mapping
+
+from common.tunnel.flow import QUANTUM_BYTES, ControlQueue, Priority, Scheduler, SendWindow
+from common.tunnel.frames import HEADER_BYTES, NUMBER_BYTES, encode_message
+from common.tunnel.limits import LONGEST_MESSAGE, LONGEST_PAYLOAD
+from common.tunnel.streams import Stream
+
+SMALLEST_BUDGET = NUMBER_BYTES + HEADER_BYTES + LONGEST_PAYLOAD
+"""Of one message: below it an OPEN could wait for ever."""
+
+
+class Outbox:
+    def __init__(self, first_number: int, connection_window_bytes: int, bulk_after_bytes: int) -> None:
+        self.control = ControlQueue()
+        self.window = SendWindow(connection_window_bytes)
+        self.scheduler = Scheduler()
+        self._number = first_number
+        self._bulk_after_bytes = bulk_after_bytes
+
+    def next_message(self, streams: Mapping[int, Stream], budget: int) -> bytes | None:
+        """One message of at most `budget` bytes (but never below SMALLEST_BUDGET), or None: nothing to send now.
+
+        Streams that have sent all they queued stay in `streams`; the caller forgets those that are done.
+        """
+        room = max(SMALLEST_BUDGET, min(budget, LONGEST_MESSAGE)) - NUMBER_BYTES
+        frames = self.control.take(room)
+        room -= sum(map(len, frames))
+        if not self.control:  # an OPEN must not be overtaken by its stream's data
+            for priority in Priority:
+                room = self._fill(priority, streams, room, frames)
+        if not frames:
+            return None
+        message = encode_message(self._number, b"".join(frames))
+        self._number += 1
+        return message
+
+    def clear(self) -> None:
+        """Forget all that waits; streams are gone by now."""
+        self.control.clear()
+        self.window.queued = 0
+
+    def _fill(self, priority: Priority, streams: Mapping[int, Stream], room: int, frames: list[bytes]) -> int:
+        """Give turns in one line until it is empty, blocked, or the message full; returns the room left."""
+        blocked: list[Stream] = []
+        while (stream_id := self.scheduler.next_in(priority)) is not None:
+            stream = streams.get(stream_id)
+            if stream is None or not stream.has_queued:
+                continue
+            if not stream.can_send(self.window.credit):
+                blocked.append(stream)
+                continue
+            left = self._turn(stream, room, frames)
+            if left == room:
+                self.scheduler.put_back(stream_id, priority)
+                break
+            room = left
+            if stream.has_queued:
+                stream.demote_if_bulk(self._bulk_after_bytes)
+                self.scheduler.add(stream_id, stream.priority)
+        for stream in blocked:
+            self.scheduler.add(stream.id, stream.priority)
+        return room
+
+    def _turn(self, stream: Stream, room: int, frames: list[bytes]) -> int:
+        """Send for one stream, up to a quantum; returns the room left."""
+        quantum = QUANTUM_BYTES
+        while quantum > 0 and (made := stream.next_frame(room, self.window.credit)) is not None:
+            frame, length, cost = made
+            self.window.sent(length, cost)
+            frames.append(frame)
+            room -= len(frame)
+            quantum -= len(frame)
+            stream.has_moved = True
+        return room
