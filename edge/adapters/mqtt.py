@@ -1,0 +1,174 @@
+"""The wallbox's broker: one MQTT 3.1.1 session with a clean start, subscribed to the allow-list.
+
+The one file that knows paho. `MqttSource.run` is a supervised loop of its own; `take` hands the messages to the mirror
+loop. Between them stands a buffer by topic. Nothing a broker sends raises out of a callback, since an exception there
+would end paho's work silently.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from common import logs
+from common.backoff import Backoff
+from common.errors import BrokerUnavailable
+from common.health import Health, Status
+from edge.settings import BrokerAddress
+
+COMPONENT = "mqtt"
+
+LONGEST_PAYLOAD = 64 * 1024  # bytes; nothing on the allow-list comes near
+LARGEST_BATCH = 500  # topics; more in one pipeline gains nothing and makes Redis' other clients wait
+COLLECT_S = 0.05  # a control loop publishes its values within about this; far below the second an app may notice
+KEEPALIVE_S = 20  # a dead line is noticed after 1.5 times this
+SLICE_S = 0.5  # how soon a stop is noticed
+CONNECT_TIMEOUT_S = 5.0
+
+log = logs.get(__name__)
+
+
+class TopicBuffer:
+    """Messages that wait for the mirror loop: of each topic the newest, in the order in which topics came up.
+
+    Bounded by the allow-list: only topics that `is_allowed` says yes to come in.
+    """
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()  # guards the map; held for a dictionary operation only
+        self._messages: dict[str, bytes] = {}
+
+    def put(self, topic: str, payload: bytes) -> None:
+        with self._arrived:
+            self._messages[topic] = payload
+            if len(self._messages) in (1, LARGEST_BATCH):
+                self._arrived.notify()
+
+    def take(self, timeout_s: float) -> dict[str, bytes]:
+        """What came within COLLECT_S of the first message, at most LARGEST_BATCH topics; empty after `timeout_s`."""
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: bool(self._messages), timeout_s):
+                return {}
+            self._arrived.wait_for(lambda: len(self._messages) >= LARGEST_BATCH, COLLECT_S)
+            if len(self._messages) <= LARGEST_BATCH:
+                batch, self._messages = self._messages, {}
+                return batch
+            topics = list(self._messages)[:LARGEST_BATCH]
+            return {topic: self._messages.pop(topic) for topic in topics}
+
+
+class MqttSource:
+    """Keeps a session with the broker, whatever the broker does."""
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        subscriptions: Sequence[str],
+        is_allowed: Callable[[str], bool],
+        health: Health,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._address = address
+        self._subscriptions = tuple(subscriptions)
+        self._is_allowed = is_allowed
+        self._health = health
+        # Half a second to a quarter of a minute: a restarted broker is back in seconds, and a try costs little.
+        self._backoff = backoff or Backoff(first_s=0.5, longest_s=15.0)
+        self._buffer = TopicBuffer()
+        self._refusal: str | None = None
+
+    def take(self, timeout_s: float) -> dict[str, bytes]:
+        """The next batch, newest payload by topic; empty when nothing came for `timeout_s`."""
+        return self._buffer.take(timeout_s)
+
+    def run(self, stop: threading.Event) -> None:
+        """Connect, listen, and connect again, until `stop`."""
+        self._health.report(COMPONENT, Status.STARTING)
+        while not stop.is_set():
+            try:
+                self._listen(stop)
+            except BrokerUnavailable as exc:
+                delay_s = self._backoff.next_delay_s()
+                changed = self._health.report(COMPONENT, Status.FAILING, exc.message)
+                tell = log.warning if changed else log.debug  # the first failure loudly, its repeats quietly
+                tell("broker_lost", why=exc.message, detail=exc.detail, retry_s=round(delay_s, 1))
+                stop.wait(delay_s)
+
+    def _listen(self, stop: threading.Event) -> None:
+        """One session; ends at `stop`, else raises BrokerUnavailable."""
+        self._refusal = None
+        client = self._client()
+        try:
+            client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
+        except (OSError, ValueError) as exc:
+            raise BrokerUnavailable("the MQTT broker cannot be reached", detail=repr(exc)) from exc
+        try:
+            result = MQTTErrorCode.MQTT_ERR_SUCCESS
+            while not stop.is_set() and result == MQTTErrorCode.MQTT_ERR_SUCCESS and self._refusal is None:
+                result = client.loop(timeout=SLICE_S)
+        finally:
+            client.disconnect()
+        if self._refusal is not None:
+            raise BrokerUnavailable(self._refusal)
+        if not stop.is_set():
+            raise BrokerUnavailable("the MQTT broker closed the connection", detail=paho.error_string(result))
+
+    def _client(self) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"wallport-{secrets.token_hex(6)}",  # two with one id would throw each other out for ever
+            clean_session=True,
+            protocol=paho.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        if self._address.username is not None:
+            client.username_pw_set(self._address.username, self._address.password)
+        if self._address.is_tls:
+            client.tls_set()
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        _userdata: object,
+        _flags: paho.ConnectFlags,
+        reason: ReasonCode,
+        _: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._refusal = f"the MQTT broker refused the session: {reason.getName()}"
+            return
+        client.subscribe([(topic, 0) for topic in self._subscriptions])
+
+    def _on_subscribe(
+        self, _client: paho.Client, _userdata: object, _mid: int, granted: list[ReasonCode], _: Properties | None
+    ) -> None:
+        refused = sum(1 for reason in granted if reason.is_failure)
+        if refused == len(self._subscriptions):
+            self._refusal = "the MQTT broker refused every subscription"
+            return
+        self._backoff.reset()
+        detail = f"{refused} of {len(self._subscriptions)} subscriptions refused" if refused else None
+        if self._health.report(COMPONENT, Status.FAILING if refused else Status.OK, detail):
+            log.info("broker_connected", host=self._address.host, refused=refused)
+
+    def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+            if not self._is_allowed(topic):
+                self._health.count("mqtt_dropped_not_allowed")
+            elif len(message.payload) > LONGEST_PAYLOAD:
+                self._health.count("mqtt_dropped_too_big")
+            else:
+                self._buffer.put(topic, bytes(message.payload))
+        except Exception as exc:  # noqa: BLE001 - one bad message never stops the loop (house style: one inbound message)
+            self._health.count("mqtt_dropped_broken")
+            log.debug("message_dropped", error=exc)

@@ -1,0 +1,86 @@
+"""The edge's settings, read from the environment; docs/settings.md describes them. Reads nothing when imported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from common.settings import Reader
+
+MQTT_PORT = 1883
+MQTTS_PORT = 8883
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is, and who we are there. `is_tls` checks the certificate against the machine's authorities."""
+
+    host: str
+    port: int
+    is_tls: bool = False
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the edge is told; URLs may hold credentials and stay out of `repr`."""
+
+    broker: BrokerAddress
+    redis_url: str = field(repr=False)
+    database_url: str = field(repr=False)
+    site_name: str
+    data_dir: Path
+    sample_interval_s: int
+    api_socket: Path
+    relay_ca_file: Path | None
+    log_level: str
+    log_form: str
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Raises SettingsError, which names every fault at once."""
+    reader = Reader(environ)
+    data_dir = reader.path("WALLPORT_DATA_DIR", "data")
+    settings = Settings(
+        broker=_broker(reader),
+        redis_url=reader.url("WALLPORT_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
+        database_url=reader.url("WALLPORT_DATABASE_URL", ("mysql", "sqlite")),
+        site_name=reader.text("WALLPORT_SITE_NAME", "home"),
+        data_dir=data_dir,
+        sample_interval_s=reader.integer("WALLPORT_EDGE_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
+        api_socket=reader.path("WALLPORT_EDGE_API_SOCKET", str(data_dir / "api.sock")),
+        relay_ca_file=reader.optional_path("WALLPORT_EDGE_RELAY_CA_FILE"),
+        log_level=reader.text(
+            "WALLPORT_LOG_LEVEL",
+            "info",
+            pattern="debug|info|warning|error",
+            hint="must be debug, info, warning or error",
+        ),
+        log_form=reader.text("WALLPORT_LOG_FORM", "text", pattern="text|json", hint="must be text or json"),
+    )
+    reader.finish(own_prefix="WALLPORT_EDGE_")
+    return settings
+
+
+def _broker(reader: Reader) -> BrokerAddress:
+    name = "WALLPORT_EDGE_MQTT_URL"
+    url = reader.url(name, ("mqtt", "mqtts"))
+    password = reader.optional_text("WALLPORT_EDGE_MQTT_PASSWORD")
+    if not url or name in reader.faults:
+        return BrokerAddress("", 0)
+    parts = urlsplit(url)
+    if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or parts.port == 0:
+        reader.faults[name] = "must be mqtt://[user[:password]@]host[:port] and nothing more"
+    is_tls = parts.scheme == "mqtts"
+    username = unquote(parts.username) if parts.username else None
+    in_url = unquote(parts.password) if parts.password else None
+    if (password or in_url) and username is None:
+        reader.faults[name] = "needs a user name when there is a password"
+    return BrokerAddress(
+        host=parts.hostname or "",
+        port=parts.port or (MQTTS_PORT if is_tls else MQTT_PORT),
+        is_tls=is_tls,
+        username=username,
+        password=password or in_url,
+    )

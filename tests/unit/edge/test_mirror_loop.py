@@ -1,0 +1,224 @@
+"""The mirror loop against a Redis that fails, forgets and returns: nothing is lost and numbers only grow."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from common.backoff import Backoff
+from common.clock import SystemClock
+from common.errors import RedisUnavailable
+from common.health import Health, Status
+from common.model import Snapshot
+from edge.loops.mirror import MirrorLoop
+from edge.mirror import Mirror, Stored
+from edge.openwb.v1 import DIALECT
+from tests.kit.waiting import eventually
+
+
+class Source:
+    """Batches put in by the test; `take` never waits long."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._messages: dict[str, bytes] = {}
+
+    def put(self, **messages: str) -> None:
+        with self._arrived:
+            self._messages |= {f"openWB/evu/{name}": text.encode() for name, text in messages.items()}
+            self._arrived.notify()
+
+    def take(self, timeout_s: float) -> Mapping[str, bytes]:
+        with self._arrived:
+            self._arrived.wait_for(lambda: bool(self._messages), min(timeout_s, 0.02))
+            batch, self._messages = self._messages, {}
+            return batch
+
+
+class Store:
+    """Redis in memory, with knobs: `is_down`, `lose_everything()`."""
+
+    def __init__(self) -> None:
+        self.is_down = False
+        self.snapshot: Snapshot | None = None
+        self.raw: dict[str, str] = {}
+        self.entries: list[tuple[int, Mapping[str, Any]]] = []
+
+    def lose_everything(self) -> None:
+        self.snapshot, self.raw, self.entries = None, {}, []
+
+    def load(self) -> Stored:
+        self._answer()
+        newest = self.entries[-1][0] if self.entries else 0
+        return Stored(self.snapshot, dict(self.raw), max(newest, self.snapshot.seq if self.snapshot else 0))
+
+    def write(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> bool:
+        self._answer()
+        was_there = self.snapshot is not None
+        self._take(raw, snapshot, changes)
+        return was_there
+
+    def replace(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> None:
+        self._answer()
+        self.raw = {}
+        self._take(raw, snapshot, changes)
+
+    def holds_state(self) -> bool:
+        self._answer()
+        return self.snapshot is not None
+
+    def _take(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> None:
+        if changes:
+            if self.entries and snapshot.seq <= self.entries[-1][0]:
+                raise RedisUnavailable("the ID is equal or smaller than the top item")
+            self.entries.append((snapshot.seq, dict(changes)))
+        self.raw |= raw
+        self.snapshot = snapshot
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise RedisUnavailable("Redis does not answer")
+
+
+class Rig:
+    def __init__(self, store: Store) -> None:
+        self.source, self.store = Source(), store
+        self.health = Health(SystemClock())
+        backoff = Backoff(first_s=0.01, longest_s=0.02)
+        self.loop = MirrorLoop(self.source, store, Mirror(DIALECT), self.health, SystemClock(), backoff)
+
+    def grid_power(self) -> object:
+        snapshot = self.store.snapshot
+        return snapshot.state.grid.power_w if snapshot and snapshot.state.grid else None
+
+
+@contextmanager
+def _running(store: Store) -> Iterator[Rig]:
+    rig, stop = Rig(store), threading.Event()
+    thread = threading.Thread(target=rig.loop.run, args=(stop,))
+    thread.start()
+    try:
+        yield rig
+    finally:
+        stop.set()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_what_is_heard_is_written() -> None:
+    """Raw payload, state, and one entry with the change."""
+    with _running(Store()) as rig:
+        rig.source.put(W="215")
+        eventually(lambda: rig.grid_power() == 215)
+        assert rig.store.raw == {"openWB/evu/W": "215"}
+        assert rig.store.entries[-1][1]["grid.power_w"] == 215
+        assert rig.loop.current_state() == rig.store.snapshot
+        assert rig.health.components()["redis"].status is Status.OK
+
+
+def test_nothing_is_written_before_anything_is_heard() -> None:
+    """An empty state would say that the site has nothing."""
+    with _running(Store()) as rig:
+        eventually(lambda: rig.health.components().get("redis", None) is not None)
+        eventually(lambda: rig.health.components()["redis"].status is Status.OK)
+        assert rig.store.snapshot is None
+        assert rig.loop.current_state() is None
+
+
+def test_an_outage_is_made_up_for_in_one_entry() -> None:
+    """Meanwhile the state lives in memory; afterwards the stream has the difference, under a newer number."""
+    with _running(Store()) as rig:
+        rig.source.put(W="1", Hz="50.0")
+        eventually(lambda: rig.grid_power() == 1)
+        before = rig.store.entries[-1][0]
+        rig.store.is_down = True
+        for power in ("2", "3", "4"):
+            rig.source.put(W=power)
+            eventually(lambda power=power: _power(rig.loop.current_state()) == int(power))  # type: ignore[misc]
+        eventually(lambda: rig.health.components()["redis"].status is Status.FAILING)
+        rig.store.is_down = False
+        eventually(lambda: rig.grid_power() == 4)
+        (seq, changes) = rig.store.entries[-1]
+        assert changes == {"grid.power_w": 4}
+        assert seq > before
+        assert rig.store.snapshot is not None
+        assert rig.store.snapshot.seq == seq
+        eventually(lambda: rig.health.components()["redis"].status is Status.OK)
+
+
+def test_lost_data_is_written_again_as_a_whole() -> None:
+    """Also what did not change since, and the number does not start over."""
+    with _running(Store()) as rig:
+        rig.source.put(W="1", Hz="50.0")
+        eventually(lambda: rig.grid_power() == 1)
+        before = rig.store.entries[-1][0]
+        rig.store.lose_everything()
+        rig.source.put(W="2")
+        eventually(lambda: rig.store.raw == {"openWB/evu/W": "2", "openWB/evu/Hz": "50.0"})
+        assert rig.store.snapshot is not None
+        assert rig.store.snapshot.seq > before
+        assert rig.grid_power() == 2
+
+
+def test_data_lost_in_an_outage_is_told_to_listeners_as_a_whole() -> None:
+    """The stream is empty then; one entry brings everything."""
+    with _running(Store()) as rig:
+        rig.source.put(W="1", Hz="50.0")
+        eventually(lambda: rig.grid_power() == 1)
+        rig.store.is_down = True
+        rig.source.put(W="2")
+        eventually(lambda: rig.health.components()["redis"].status is Status.FAILING)
+        rig.store.lose_everything()
+        rig.store.is_down = False
+        eventually(lambda: rig.grid_power() == 2)
+        assert rig.store.entries[-1][1]["grid.frequency_hz"] == 50.0
+
+
+def test_a_restart_goes_on_with_what_redis_holds() -> None:
+    """The state is there before the broker says anything, and what is said again is no change."""
+    store = Store()
+    with _running(store) as rig:
+        rig.source.put(W="1", Hz="50.0")
+        eventually(lambda: rig.grid_power() == 1)
+    entries = list(store.entries)
+    with _running(store) as rig:
+        eventually(lambda: _power(rig.loop.current_state()) == 1)
+        rig.source.put(Hz="50.0")
+        eventually(lambda: rig.health.counters().get("mqtt_messages_mirrored") == 1)
+        assert store.entries == entries
+        rig.source.put(W="5")
+        eventually(lambda: rig.grid_power() == 5)
+        assert store.entries[-1] == (entries[-1][0] + 1, {"grid.power_w": 5})
+
+
+def test_a_redis_that_comes_late_is_taken_over() -> None:
+    """Started without Redis: the first contact reads the old numbers before anything is written."""
+    store = Store()
+    with _running(store) as rig:
+        rig.source.put(W="1", Hz="50.0")
+        eventually(lambda: rig.grid_power() == 1)
+    newest = 10**15
+    store.entries.append((newest, {"grid.power_w": 1}))
+    store.is_down = True
+    with _running(store) as rig:
+        rig.source.put(W="2")
+        eventually(lambda: _power(rig.loop.current_state()) == 2)
+        store.is_down = False
+        eventually(lambda: rig.grid_power() == 2)
+        assert store.entries[-1] == (newest + 1, {"grid.power_w": 2})
+        assert store.raw["openWB/evu/Hz"] == "50.0"
+
+
+def test_bad_messages_are_counted_and_the_rest_goes_on() -> None:
+    """Each reason has its counter."""
+    with _running(Store()) as rig:
+        rig.source.put(W="what", Hz="1000", VPhase1="230")
+        eventually(lambda: rig.store.snapshot)
+        counters = rig.health.counters()
+        assert counters["mqtt_skipped_not_a_number"] == 1
+        assert counters["mqtt_skipped_out_of_range"] == 1
+        assert rig.store.raw == {"openWB/evu/VPhase1": "230"}
+
+
+def _power(snapshot: Snapshot | None) -> object:
+    return snapshot.state.grid.power_w if snapshot and snapshot.state.grid else None
