@@ -138,7 +138,13 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
 
 def install_mariadb(folder: Path) -> Path:
     """A fresh data folder for `mariadb()` to copy; takes some seconds, so tests make it once."""
-    command = [program("mariadb-install-db"), "--no-defaults", f"--datadir={folder}", "--skip-test-db"]
+    command = [
+        program("mariadb-install-db"),
+        "--no-defaults",
+        f"--datadir={folder}",
+        "--skip-test-db",
+        "--skip-name-resolve",
+    ]
     command += ["--auth-root-authentication-method=normal", "--innodb-log-file-size=4M"]
     run([*command, *_mariadb_as_root()])
     return folder
