@@ -1,0 +1,378 @@
+"""What `wallport-demo` runs: broker, simulator, Redis, database, edge, api and relay on one machine, enrolled.
+
+It uses the products as their owners do, by their command lines and settings. Everything is written below one folder
+and every process ends with the demo. The ready file's shape is in docs/demo.md.
+"""
+
+import json
+import os
+import re
+import secrets
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from common.clock import SimulatedClock
+from common.errors import AppError, FieldError
+from simulator import embedded
+from simulator.processes import Children
+
+DEFAULT_PORT_BASE = 8480
+PORTS_NEEDED = 5  # api, relay, broker, redis, mariadb
+READY_WITHIN_S = 90.0  # measured: 5 to 8 s on two idle cores; a Raspberry Pi takes several times as long
+SITE = "home"
+USERS = {"admin": "admin", "driver": "driver", "viewer": "viewer"}
+TOKEN_RENEWED_EVERY_S = 600.0  # access tokens live 15 minutes
+FAST_START_BEFORE_S = 86_400  # with --speed, time starts a day ago
+MARKER = "made-by-wallport-demo"
+
+
+class DemoNotReady(AppError):
+    """Not everything answered in time."""
+
+    code = "demo_not_ready"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    dialect: str
+    seed: int
+    speed: float
+    openwb_url: str | None
+    use_real_servers: bool
+    port_base: int | None
+    folder: Path
+    ready_file: Path | None
+
+
+@dataclass(slots=True)
+class Demo:
+    """One running demo."""
+
+    options: DemoOptions
+    say: Callable[[str], None]
+    stop: threading.Event
+    run_folder: Path = field(init=False)
+    children: Children = field(init=False)
+    ports: range = field(init=False)
+    users: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.run_folder = _fresh_folder(self.options.folder / "run")
+        self.children = Children(self.run_folder / "logs", self.say)
+        self.ports = _free_ports(self.options.port_base)
+
+    @property
+    def lan_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def relay_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[1]}"
+
+    @property
+    def token_header(self) -> Path:
+        return self.run_folder / "viewer.header"
+
+    @property
+    def relay_site_url(self) -> str:
+        return f"{self.relay_url}/s/{SITE}"
+
+    def start(self) -> dict[str, Any]:
+        """Start everything; the ready file's content once all of it answers."""
+        options, folder, ports = self.options, self.run_folder, self.ports
+        servers = embedded.Servers(folder, options.folder / "broker-venv", self.say)
+        if options.openwb_url is None:
+            mqtt_url = f"mqtt://127.0.0.1:{ports[2]}"
+            self._start("broker", servers.broker_command(ports[2], real=options.use_real_servers))
+            self._wait_for_port("broker", ports[2])
+        else:
+            mqtt_url = options.openwb_url
+        self._start("redis", servers.redis_command(ports[3], real=options.use_real_servers))
+        self._wait_for_port("redis", ports[3])
+        database_url = f"sqlite:///{folder / 'site' / 'wallport.sqlite'}"
+        if options.use_real_servers:
+            self.say("Preparing MariaDB …")
+            self._start("mariadb", servers.mariadb_command(ports[4]))
+            self._wait_for_port("mariadb", ports[4])
+            database_url = servers.make_mariadb_database(ports[4])
+
+        clock = self._clock_arguments()
+        redis_url = f"redis://127.0.0.1:{ports[3]}"
+        site = {
+            "WALLPORT_SITE_NAME": SITE,
+            "WALLPORT_DATA_DIR": str(folder / "site"),
+            "WALLPORT_REDIS_URL": f"{redis_url}/0",
+            "WALLPORT_DATABASE_URL": database_url,
+            "WALLPORT_EDGE_MQTT_URL": mqtt_url,
+            "WALLPORT_API_PORT": str(ports[0]),
+        }
+        relay = {
+            "WALLPORT_DATA_DIR": str(folder / "relay"),
+            "WALLPORT_RELAY_REDIS_URL": f"{redis_url}/1",
+            "WALLPORT_RELAY_PORT": str(ports[1]),
+            "WALLPORT_RELAY_ORIGIN": self.relay_url,
+        }
+        if options.openwb_url is None:
+            self.say(f"Starting a simulated openWB {options.dialect} …")
+            arguments = ["--mqtt", mqtt_url, "--seed", str(options.seed), *clock]
+            self._start("simulator", [sys.executable, "-m", "simulator.app", *arguments])
+        self.say("Starting relay, api and edge …")
+        self._start("relay", [sys.executable, "-m", "relay", "run"], relay)
+        for name, role in USERS.items():
+            self._add_user(name, role, site)
+        self._start("api", [sys.executable, "-m", "api", "run", *clock], site)
+        self._wait_for_http("the relay", f"{self.relay_url}/healthz")
+        self._enrol(site, relay)
+        self._start("edge", [sys.executable, "-m", "edge", "run", *clock], site)
+        self._wait_until_values_arrive()
+        return {
+            "lan_url": self.lan_url,
+            "relay_url": self.relay_url,
+            "relay_site_url": self.relay_site_url,
+            "site": SITE,
+            "mqtt_url": mqtt_url,
+            "users": self.users,
+            "pids": self.children.pids(),
+        }
+
+    def watch(self, ready: dict[str, Any]) -> None:
+        """Restart what dies, keep the ready file's pids true, until `stop` is set."""
+        renew_token_at = time.monotonic() + TOKEN_RENEWED_EVERY_S
+        while not self.stop.wait(0.5):
+            if self.children.restart_dead():
+                ready["pids"] = self.children.pids()
+                _write_ready_file(self.options.ready_file, ready)
+            if time.monotonic() >= renew_token_at:
+                renew_token_at = time.monotonic() + TOKEN_RENEWED_EVERY_S
+                self.write_token_header()
+
+    def write_token_header(self) -> None:
+        """Put a fresh access token where the printed commands read it; left as it is while the api is away."""
+        login = self._login(self.lan_url)
+        if login:
+            _write_private(self.token_header, f"Authorization: Bearer {login['access_token']}\n")
+
+    def _login(self, url: str) -> dict[str, Any] | None:
+        body = json.dumps({"username": "viewer", "password": self.users["viewer"]["password"]}).encode()
+        return _http(f"{url}/api/v1/auth/login", body)
+
+    def _start(self, name: str, command: list[str], environ: dict[str, str] | None = None) -> None:
+        self.children.start(name, command, {**_clean_environ(), **(environ or {})})
+
+    def _clock_arguments(self) -> list[str]:
+        if self.options.speed == 1:
+            return []
+        now = time.time()
+        return ["--clock", SimulatedClock(now - FAST_START_BEFORE_S, now, self.options.speed).spec()]
+
+    def _add_user(self, name: str, role: str, environ: dict[str, str]) -> None:
+        password = secrets.token_urlsafe(12)
+        password_file = self.run_folder / "password"
+        _write_private(password_file, password)
+        self._command("api", ["user", "add", name, "--role", role, "--password-file", str(password_file)], environ)
+        password_file.unlink()
+        self.users[name] = {"password": password}
+        if role == "admin":
+            answer = self._command("api", ["user", "totp", name], environ)
+            self.users[name]["totp_secret"] = _found(r"secret=([A-Z2-7]+)", answer, "TOTP secret")
+
+    def _enrol(self, site: dict[str, str], relay: dict[str, str]) -> None:
+        answer = self._command("relay", ["site", "add", SITE], relay)
+        code = _found(r"(?m)^\s*code:\s*(\S+)\s*$", answer, "enrolment code")
+        self._command("edge", ["enroll", "--relay", self.relay_url, "--code", code], site)
+
+    def _command(self, product: str, arguments: list[str], environ: dict[str, str]) -> str:
+        """Run one of the products' verbs to its end; its output."""
+        done = subprocess.run(  # noqa: S603 - our own commands
+            [sys.executable, "-m", product, *arguments],
+            env={**_clean_environ(), **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise DemoNotReady(f"wallport-{product} {arguments[0]} failed", detail=done.stderr.strip())
+        return done.stdout
+
+    def _wait_until_values_arrive(self) -> None:
+        """Log in on both sides until each shows live values."""
+        self.say("Waiting for the first values, on the LAN and through the relay …")
+        self._wait("the api", lambda: self._has_values(self.lan_url))
+        self._wait("the api through the relay", lambda: self._has_values(self.relay_site_url))
+
+    def _has_values(self, url: str) -> bool:
+        login = self._login(url)
+        state = _http(f"{url}/api/v1/state", token=login["access_token"]) if login else None
+        # An owner's own wallbox may be off: then the site answers, and says that it is stale.
+        return state is not None and (not state["is_stale"] or self.options.openwb_url is not None)
+
+    def _wait_for_http(self, name: str, url: str) -> None:
+        self._wait(name, lambda: _http(url) is not None)
+
+    def _wait_for_port(self, name: str, port: int) -> None:
+        self._wait(name, lambda: _answers(port))
+
+    def _wait(self, name: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not condition():
+            self.children.fail_if_any_died()
+            if time.monotonic() > deadline:
+                logs = self.run_folder / "logs"
+                raise DemoNotReady(f"{name} did not answer within {READY_WITHIN_S:.0f} s; the logs are in {logs}")
+            if self.stop.wait(0.1):
+                raise KeyboardInterrupt
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run the demo until SIGINT, SIGTERM or SIGHUP; the exit code."""
+    stop = threading.Event()
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda _number, _frame: stop.set())
+    if options.openwb_url is not None and urlsplit(options.openwb_url).scheme not in ("mqtt", "mqtts"):
+        raise FieldError("--openwb must be a URL like mqtt://HOST", {"openwb": "must be a URL like mqtt://HOST"})
+
+    began = time.monotonic()
+    demo = Demo(options, _say, stop)
+    try:
+        ready = demo.start()
+        _write_ready_file(options.ready_file, ready)
+        _say(f"Ready after {time.monotonic() - began:.0f} s.")
+        demo.write_token_header()
+        print(_welcome(ready, demo.token_header), flush=True)  # noqa: T201 - what the demo is for
+        demo.watch(ready)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        _say("Stopping …")
+        demo.children.stop_all()
+        if options.ready_file is not None:
+            options.ready_file.unlink(missing_ok=True)
+    _say("Everything has ended.")
+    return 0
+
+
+def _welcome(ready: dict[str, Any], token_header: Path) -> str:
+    """The text with the URLs, the logins and three commands that work as they stand, as long as the demo runs."""
+    users = ready["users"]
+    lan, relay = f"{ready['lan_url']}/api/v1", f"{ready['relay_site_url']}/api/v1"
+    login = json.dumps({"username": "viewer", "password": users["viewer"]["password"]}, separators=(",", ":"))
+    logins = "\n".join(f"    {name:8}{user['password']}" for name, user in users.items())
+    return f"""
+  On your LAN          {ready["lan_url"]}
+  From the internet    {ready["relay_site_url"]}
+  MQTT broker          {ready["mqtt_url"]}
+
+  Logins
+{logins}
+  TOTP secret of admin: {users["admin"]["totp_secret"]}
+
+  Try it: log in through the relay, see the wallbox's live values that way, and the charge points on the LAN.
+  (The file holds the header with viewer's access token; the demo renews it.)
+
+    curl -s {relay}/auth/login -H 'Content-Type: application/json' -d '{login}'
+    curl -s {relay}/state -H @{shlex.quote(str(token_header))}
+    curl -s {lan}/chargepoints -H @{shlex.quote(str(token_header))}
+
+  Ctrl-C ends it all.
+"""
+
+
+def _say(text: str) -> None:
+    print(f"▸ {text}", file=sys.stderr, flush=True)  # noqa: T201 - progress is for people
+
+
+def _found(pattern: str, text: str, what: str) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        raise DemoNotReady(f"a command printed no {what}")
+    return match[1]
+
+
+def _clean_environ() -> dict[str, str]:
+    """The environment without Wallport's own settings: the demo is not to touch an owner's installation."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WALLPORT_")}
+
+
+def _fresh_folder(folder: Path) -> Path:
+    """An empty folder; what an earlier demo left there is removed, anybody else's folder is refused."""
+    if folder.exists():
+        if not (folder / MARKER).exists():
+            fault = f"{folder} exists and was not made by wallport-demo"
+            raise FieldError(f"bad --folder: {fault}", {"folder": fault})
+        shutil.rmtree(folder)
+    for part in ("logs", "site", "relay"):
+        (folder / part).mkdir(parents=True, mode=0o700)
+    (folder / MARKER).touch()
+    return folder
+
+
+def _free_ports(base: int | None) -> range:
+    """PORTS_NEEDED ports in a row that nobody uses, from `base`, or from the next free place after the default."""
+    candidates = [base] if base is not None else list(range(DEFAULT_PORT_BASE, DEFAULT_PORT_BASE + 200, 10))
+    for first in candidates:
+        if not any(_is_taken(port) for port in range(first, first + PORTS_NEEDED)):
+            return range(first, first + PORTS_NEEDED)
+    last = candidates[-1] + PORTS_NEEDED - 1
+    raise FieldError(
+        f"a port from {candidates[0]} to {last} is taken; try another --port-base", {"port_base": "ports are taken"}
+    )
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _http(url: str, body: bytes | None = None, token: str | None = None) -> dict[str, Any] | None:
+    """The JSON object that a loopback URL answers, or None when it did not answer with 200."""
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - http on loopback, built here
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=5) as answer:
+            content: dict[str, Any] = json.load(answer)
+            return content
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
+
+
+def _write_ready_file(file: Path | None, ready: dict[str, Any]) -> None:
+    if file is not None:
+        _write_private(file, json.dumps(ready, indent=1))
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all: somebody may be waiting for it."""
+    draft = file.with_name(file.name + ".new")
+    draft.touch(mode=0o600)
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
