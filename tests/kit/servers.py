@@ -138,14 +138,9 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
 
 def install_mariadb(folder: Path) -> Path:
     """A fresh data folder for `mariadb()` to copy; takes some seconds, so tests make it once."""
-    command = [
-        program("mariadb-install-db"),
-        "--no-defaults",
-        f"--datadir={folder}",
-        "--skip-test-db",
-        "--skip-name-resolve",
-    ]
+    command = [program("mariadb-install-db"), "--no-defaults", f"--datadir={folder}", "--skip-test-db"]
     command += ["--auth-root-authentication-method=normal", "--innodb-log-file-size=4M"]
+    command += ["--force"]  # also where the machine's own name does not resolve
     run([*command, *_mariadb_as_root()])
     return folder
 
