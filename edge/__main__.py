@@ -1,0 +1,91 @@
+"""The edge's process and command line: `wallport-edge run | check-config | health`."""
+
+import os
+import signal
+import threading
+from typing import Annotated, NoReturn
+
+import typer
+
+from common import logs
+from common.clock import parse_clock
+from common.errors import AppError, FieldError
+from edge import app
+from edge.settings import Settings, read
+
+EXIT_FAILING = 1
+EXIT_BAD_SETTINGS = 2
+
+cli = typer.Typer(
+    name="wallport-edge",
+    help="The on-site agent: mirrors the wallbox, records, and keeps the line to the relay.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@cli.command()
+def run(
+    clock: Annotated[
+        str | None, typer.Option(help="A simulated clock, starts_at/anchored_at/speed in Unix seconds (the demo's).")
+    ] = None,
+) -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    settings = _settings()
+    try:
+        used_clock = parse_clock(clock)
+    except FieldError as exc:
+        _refuse(exc)
+    logs.set_up(settings.log_level, settings.log_form)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    app.run(settings, used_clock, stopping)
+
+
+@cli.command("check-config")
+def check_config() -> None:
+    """Check the settings and name every fault; starts nothing."""
+    _settings()
+    typer.echo("The settings are complete.")
+
+
+@cli.command()
+def health() -> None:
+    """Say how the running edge is; exit code 0 when nothing is failing, else 1."""
+    try:
+        found = app.read_health(_settings())
+    except AppError as exc:
+        typer.echo(exc.message, err=True)
+        raise typer.Exit(EXIT_FAILING) from None
+    if found is None:
+        typer.echo("No edge is running: it has not been heard of lately.", err=True)
+        raise typer.Exit(EXIT_FAILING)
+    for name, part in sorted(found.components.items()):
+        typer.echo(f"{name:16} {part['status']:9} {part.get('detail') or ''}".rstrip())
+    for name, count in sorted(found.counters.items()):
+        typer.echo(f"{name:40} {count}")
+    if any(part["status"] == "failing" for part in found.components.values()):
+        raise typer.Exit(EXIT_FAILING)
+
+
+def main() -> None:
+    cli()
+
+
+def _settings() -> Settings:
+    try:
+        return read(os.environ)
+    except FieldError as exc:
+        _refuse(exc)
+
+
+def _refuse(exc: FieldError) -> NoReturn:
+    for name, fault in sorted(exc.faults.items()):
+        typer.echo(f"{name} {fault}", err=True)
+    raise typer.Exit(EXIT_BAD_SETTINGS)
+
+
+if __name__ == "__main__":
+    main()
