@@ -77,11 +77,10 @@ def fields_of(answer: Any) -> dict[str, str]:
 def test_both_configurations_fit_into_one_nginx(tmp_path: Path, authority: CertificateAuthority) -> None:
     """A machine may serve both sides; no name of one clashes with the other's, and nothing is left unreplaced."""
     issued = authority.issue("wallport.test")
-    templates = {
-        TEMPLATES / "relay.conf": values(tmp_path, issued, "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"),
-        TEMPLATES / "lan.conf": values(tmp_path, issued, "127.0.0.1:4", "unused", "127.0.0.1:5"),
-    }
-    servers.nginx_configuration(tmp_path, templates)
+    with reserved_port() as public, reserved_port() as plain, reserved_port() as lan:
+        relay = values(tmp_path, issued, f"127.0.0.1:{public}", f"127.0.0.1:{plain}", "127.0.0.1:8090")
+        on_site = values(tmp_path, issued, f"127.0.0.1:{lan}", "unused", "127.0.0.1:8080")
+        servers.nginx_configuration(tmp_path, {TEMPLATES / "relay.conf": relay, TEMPLATES / "lan.conf": on_site})
     for name in ("relay", "lan"):
         configuration = (tmp_path / f"rendered-{name}.conf").read_text()
         code = [line.partition("#")[0] for line in configuration.splitlines()]
@@ -91,7 +90,7 @@ def test_both_configurations_fit_into_one_nginx(tmp_path: Path, authority: Certi
 def test_a_bad_configuration_fails(tmp_path: Path, authority: CertificateAuthority) -> None:
     """The check is real: a wrong value does not pass it."""
     issued = authority.issue("wallport.test")
-    bad = values(tmp_path, issued, "127.0.0.1:notaport", "127.0.0.1:2", "127.0.0.1:3")
+    bad = values(tmp_path, issued, "127.0.0.1:notaport", "unused", "127.0.0.1:8080")
     with pytest.raises(ServerFailed, match="invalid port"):
         servers.nginx_configuration(tmp_path, {TEMPLATES / "lan.conf": bad})
 
