@@ -204,11 +204,11 @@ def test_redis_asks_for_the_password_from_its_file(tmp_path: Path) -> None:
         process = ServerProcess([shell, option, script], tmp_path / "log", lambda: accepts(port))
         with process.running():
             with (
-                redis.Redis(port=port, retry=Retry(NoBackoff(), 0)) as stranger,
+                redis.Redis(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 0)) as stranger,
                 pytest.raises(redis.AuthenticationError),
             ):
                 stranger.ping()
-            with redis.Redis(port=port, password="s3cret") as client:
+            with redis.Redis(host="127.0.0.1", port=port, password="s3cret") as client:
                 assert client.ping()
                 assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
             arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes()
