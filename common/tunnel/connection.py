@@ -16,7 +16,7 @@ The relay, for a phone's request:
     stream = conn.open_stream(Kind.HTTP, "POST", "/api/v1/x?y=1", fields, client_address="192.0.2.7", end=False)
     while chunk := await body():                                  # StreamRefused above → 503; BadPayload → 400 or 413
         while chunk:
-            n = conn.writable(stream) or await StreamWritable     # 0: wait for the event, or for the stream's end
+            n = conn.writable(stream) or await StreamWritable     # 0: wait for it, or for the stream's end
             conn.send_data(stream, chunk[:n]); chunk = chunk[n:]
     conn.send_data(stream, b"", end=True)
     HeadersReceived → start the answer; DataReceived → write to the phone, then conn.consumed(stream, len(data));
@@ -197,6 +197,8 @@ class TunnelConnection:
         stream = self._session.living(stream_id)
         if stream is None:
             return
+        if status == 101 and end:
+            raise TunnelError(ErrorCode.INTERNAL, "an upgraded websocket ends with close_websocket")
         payload = encode_headers(Headers(status, fields))
         self._session.act(stream, headers_step(status, end))
         if is_event_stream(fields):
@@ -261,12 +263,12 @@ class TunnelConnection:
             self._session.take(stream, n_bytes)
 
     def writable(self, stream_id: int) -> int:
-        """Bytes that `send_data` takes now; for websockets, whether a message is taken. 0 for a stream that is over.
+        """Bytes that `send_data` takes now; for websockets, whether a message is taken. After a 0 StreamWritable comes.
 
-        After a 0 on a living stream, StreamWritable comes.
+        Never 0 for a stream that is over, where sending does nothing: nobody shall wait for it.
         """
         stream = self._session.living(stream_id)
-        return self._session.room(stream) if stream is not None else 0
+        return self._session.room(stream) if stream is not None else self._session.peer.stream_window_bytes
 
     # The connection's end
 

@@ -114,6 +114,8 @@ class Receiver:
             self._session.abort_and_tell(stream, ErrorCode.UPSTREAM, fault.message, self._events)
             return
         is_ended = bool(frame.flags & Flag.END)
+        if answer.status == 101 and is_ended:
+            raise ProtocolError("HEADERS 101 with END")
         stream.step(self._peer, headers_step(answer.status, is_ended))
         if is_event_stream(answer.fields):
             stream.priority = Priority.LIVE
@@ -191,12 +193,13 @@ class Receiver:
 
     def _goaway(self, frame: Frame) -> None:
         session, goaway = self._session, decode_goaway(frame.payload)
-        session.is_draining = True
-        if session.role is Role.RELAY:
+        if session.role is Role.RELAY:  # who opens streams; an edge goes on taking those that crossed the GOAWAY
+            session.is_draining = True
             for stream in [stream for stream in session.streams.values() if stream.id > goaway.last_id]:
                 if not stream.is_closed:
                     self._events.append(StreamReset(stream.id, ErrorCode.REFUSED, "going away", is_local=True))
                 session.abort(stream, ErrorCode.CANCEL, "going away")
+            session.announce_writable(self._events)
         self._events.append(
             GoAwayReceived(goaway.last_id, goaway.error, goaway.reconnect_after_ms / 1000, goaway.spread_ms / 1000)
         )
@@ -238,7 +241,6 @@ def open_step(kind: Kind, is_ended: bool) -> Step:
 
 
 def headers_step(status: int, is_ended: bool) -> Step:
-    """101 with END is SWITCH as well: a websocket that is upgraded ends with WSCLOSE only."""
     if status == 101:
         return Step.SWITCH
     return Step.HEADERS_END if is_ended else Step.HEADERS
