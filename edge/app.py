@@ -4,15 +4,22 @@ The only place where loops meet adapters. Building opens no connection: whatever
 """
 
 import threading
+from functools import partial
+from pathlib import Path
 
 from common import logs
 from common.clock import Clock
 from common.health import Health
 from common.model import EdgeHealth
+from common.store import samples
+from common.store.bind import open_store
 from edge.adapters.mqtt import MqttSource
 from edge.adapters.redis_mirror import RedisMirror
+from edge.adapters.spool import Spool
+from edge.loops.delivery import DeliveryLoop
 from edge.loops.heartbeat import HeartbeatLoop
 from edge.loops.mirror import MirrorLoop
+from edge.loops.recorder import RecorderLoop
 from edge.mirror import Mirror
 from edge.openwb import v1
 from edge.settings import Settings
@@ -27,15 +34,31 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> None:
     redis = RedisMirror(settings.redis_url)
     source = MqttSource(settings.broker, v1.DIALECT.subscriptions(), v1.DIALECT.is_allowed, health)
     mirror = MirrorLoop(source, redis, Mirror(v1.DIALECT), health, clock)
+    store = open_store(settings.database_url)
+    spool = Spool(settings.data_dir / "spool.sqlite", health)
+    delivery = DeliveryLoop(spool, partial(samples.insert, store), store.ping, health)
+    recorder = RecorderLoop(mirror.current_state, spool, settings.sample_interval_s, health, clock)
     supervisor = Supervisor(health)
     # Stopped in reverse: what feeds a loop stops after it, and the heartbeat tells of the others until the end.
     supervisor.add("heartbeat", HeartbeatLoop(redis, health, clock).run)
     supervisor.add("mirror", mirror.run, stop_within_s=5.0)  # a write to a frozen Redis lasts as long as its timeouts
     supervisor.add("mqtt", source.run, stop_within_s=6.0)  # connecting cannot be cut short
+    supervisor.add("delivery", delivery.run, stop_within_s=5.0)  # a unit of work on a slow database
+    supervisor.add("recorder", recorder.run)
+    _prepare(settings.data_dir)
     log.info("edge_started", site=settings.site_name)
     hanging = supervisor.run_until(stopping)
+    spool.close()
+    store.close()
     redis.close()
     log.info("edge_stopped", hanging=",".join(hanging) or None)
+
+
+def _prepare(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:  # everything but what is kept there goes on; the spool's health says so
+        log.warning("data_dir_failed", reason=exc.strerror)
 
 
 def read_health(settings: Settings) -> EdgeHealth | None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from common.errors import FieldError
 from common.settings import Reader
+from common.store.location import SCHEMES, parse_location
 
 MQTT_PORT = 1883
 MQTTS_PORT = 8883
@@ -45,7 +47,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         broker=_broker(reader),
         redis_url=reader.url("WALLPORT_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
-        database_url=reader.url("WALLPORT_DATABASE_URL", ("mysql", "sqlite")),
+        database_url=_database_url(reader),
         site_name=reader.text("WALLPORT_SITE_NAME", "home"),
         data_dir=data_dir,
         sample_interval_s=reader.integer("WALLPORT_EDGE_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
@@ -61,6 +63,17 @@ def read(environ: Mapping[str, str]) -> Settings:
     )
     reader.finish(own_prefix="WALLPORT_EDGE_")
     return settings
+
+
+def _database_url(reader: Reader) -> str:
+    name = "WALLPORT_DATABASE_URL"
+    url = reader.url(name, SCHEMES)
+    if url and name not in reader.faults:
+        try:
+            parse_location(url)
+        except FieldError as exc:
+            reader.faults[name] = exc.faults["database_url"]
+    return url
 
 
 def _broker(reader: Reader) -> BrokerAddress:

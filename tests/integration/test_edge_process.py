@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from paho.mqtt import publish as paho_publish
 
 from common import keys
 from common.model import EdgeHealth
+from common.store import samples
+from common.store.bind import open_store
 from tests.kit import servers
 from tests.kit.waiting import eventually
 
@@ -79,6 +82,13 @@ def _status(reader: redis.Redis, component: str) -> str | None:
 def _grid_power(reader: redis.Redis) -> object:
     text: Any = reader.get(keys.state())
     return ((msgspec.json.decode(text)["state"] if text else {}).get("grid") or {}).get("power_w")
+
+
+def _recorded_grid_powers(url: str) -> list[object]:
+    store = open_store(url)
+    rows = samples.between(store, 0, 2**33, 1000)
+    store.close()
+    return [row.grid_power_w for row in rows]
 
 
 def _publish(broker: servers.Broker, topic: str, payload: str) -> None:
@@ -152,19 +162,26 @@ def test_it_starts_with_nothing_there_and_heals(
     settings: dict[str, str],
     broker: servers.Broker,
     own_redis: servers.RedisServer,
+    own_mariadb: servers.Mariadb,
     reader: redis.Redis,
     tmp_path: Path,
 ) -> None:
-    """Broker and Redis come later, one after the other; the same process takes up its work."""
-    broker.stop()
-    own_redis.stop()
+    """Redis, broker and database come later, one after the other; the same process takes up its work."""
+    for server in (broker, own_redis, own_mariadb):
+        server.stop()
+    settings |= {"WALLPORT_DATABASE_URL": own_mariadb.url, "WALLPORT_EDGE_SAMPLE_INTERVAL_S": "5"}
     with _running(settings, tmp_path / "edge.log") as process:
         eventually(lambda: "redis_lost" in (tmp_path / "edge.log").read_text(), within_s=20)
         own_redis.start()
         eventually(lambda: _status(reader, "mqtt") == "failing", within_s=20)
+        assert _status(reader, "store") == "failing"
         broker.start()
+        _publish(broker, "system/Timestamp", str(int(time.time())))
         _publish(broker, "evu/W", "7")
         eventually(lambda: _grid_power(reader) == 7, within_s=20)
+        own_mariadb.start()
+        eventually(lambda: _status(reader, "store") == "ok", within_s=30)
+        eventually(lambda: 7 in _recorded_grid_powers(own_mariadb.url), within_s=30)
         assert process.poll() is None
 
 

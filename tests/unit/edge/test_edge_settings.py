@@ -59,3 +59,11 @@ def test_all_faults_at_once() -> None:
         "WALLPORT_EDGE_TYPO",
         "WALLPORT_LOG_FORM",
     ]
+
+
+def test_a_bad_database_url_is_named() -> None:
+    """Before anything starts, and without its text."""
+    with pytest.raises(SettingsError) as caught:
+        read(ENOUGH | {"WALLPORT_DATABASE_URL": "mysql://me:secret-of-tests@host"})
+    assert list(caught.value.faults) == ["WALLPORT_DATABASE_URL"]
+    assert "secret-of-tests" not in str(caught.value.faults)
