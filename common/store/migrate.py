@@ -75,7 +75,7 @@ def migrations(package: str) -> dict[int, str]:
         for file in resources.files(package).iterdir()
         if (match := _FILE_NAME.fullmatch(file.name))
     }
-    if sorted(found) != list(range(1, len(found) + 1)):
+    if not found or sorted(found) != list(range(1, len(found) + 1)):
         raise RuntimeError(f"{package} has a hole or no file in its numbers: {sorted(found)}")
     return found
 

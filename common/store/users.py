@@ -14,6 +14,7 @@ from common.store.errors import StoreConflict, UserExists, UserUnknown
 from common.store.rows import UserRow
 
 LONGEST_NAME = 64  # characters
+LONGEST_KEY = 255  # a few letters of Unicode become many when they are normalised
 
 
 def name_key(name: str) -> str:
@@ -22,14 +23,15 @@ def name_key(name: str) -> str:
 
 
 def add(store: Store, *, name: str, password_hash: str, role: str, created_at: int) -> UserRow:
-    """Add a user who may log in at once; raises UserExists, or FieldError for a name of the wrong length."""
-    if not 1 <= len(name.strip()) <= LONGEST_NAME:
-        raise FieldError("bad user name", {"name": f"must have 1 to {LONGEST_NAME} characters"})
+    """Add a user who may log in at once; raises UserExists, or FieldError for a name that cannot be."""
+    name, key = name.strip(), name_key(name)
+    if not 1 <= len(name) <= LONGEST_NAME or not _can_exist(key):
+        raise FieldError("bad user name", {"name": f"must have 1 to {LONGEST_NAME} printable characters"})
 
     def work(db: Any) -> UserRow:
         user = db.User(
-            name=name.strip(),
-            name_key=name_key(name),
+            name=name,
+            name_key=key,
             password_hash=password_hash,
             role=role,
             created_at=created_at,
@@ -42,11 +44,14 @@ def add(store: Store, *, name: str, password_hash: str, role: str, created_at: i
     try:
         return store.run(work)
     except StoreConflict as exc:
-        raise UserExists(f"there is a user {name.strip()!r} already", detail=exc.detail) from exc
+        raise UserExists(f"there is a user {name!r} already", detail=exc.detail) from exc
 
 
 def get(store: Store, name: str) -> UserRow | None:
+    """The user of this name, whatever anybody typed as a name; None if there is none."""
     key = name_key(name)
+    if not _can_exist(key):
+        return None
 
     def work(db: Any) -> UserRow | None:
         user = db.User.get(name_key=key)
@@ -81,6 +86,8 @@ def accept_totp_step(store: Store, name: str, step: int) -> bool:
     Of any number of callers with the same step, in any number of processes, one gets True.
     """
     key = name_key(name)
+    if not _can_exist(key):
+        return False
 
     def work(db: Any) -> bool:
         return _accept(db, key, step)
@@ -101,12 +108,17 @@ def _change(store: Store, name: str, change: Callable[[Any], None]) -> None:
     key = name_key(name)
 
     def work(db: Any) -> None:
-        user = db.User.get_for_update(name_key=key)
+        user = db.User.get_for_update(name_key=key) if _can_exist(key) else None
         if user is None:
             raise UserUnknown(f"there is no user {name.strip()!r}")
         change(user)
 
     store.run(work)
+
+
+def _can_exist(key: str) -> bool:
+    """Whether a column can hold the key: neither too long nor with control characters or halves of characters."""
+    return 0 < len(key) <= LONGEST_KEY and key.isprintable()
 
 
 def _row(user: Any) -> UserRow:

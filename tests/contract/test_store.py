@@ -131,11 +131,15 @@ class TestUsers:
             users.add(store, name=name, password_hash="h", role="viewer", created_at=1)
         assert [user.name for user in users.list_all(store)] == ["Anna", "bert", "Zoe", "Ömer"]
 
-    @pytest.mark.parametrize("name", ["", "   ", "x" * 65])
-    def test_name_of_wrong_length_is_named(self, store: Store, name: str) -> None:
+    @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "\ufdfa" * 64, "a\x00b", "a\nb", "\ud800"])
+    def test_name_that_cannot_be_is_named_and_never_found(self, store: Store, name: str) -> None:
         with pytest.raises(FieldError) as caught:
             users.add(store, name=name, password_hash="h", role="viewer", created_at=1)
         assert set(caught.value.faults) == {"name"}
+        assert users.get(store, name) is None
+        assert not users.accept_totp_step(store, name, 1)
+        with pytest.raises(UserUnknown):
+            users.set_disabled(store, name, True)
 
     def test_changes_are_kept(self, store: Store) -> None:
         add_anna(store)
