@@ -121,7 +121,7 @@ class MirrorLoop:
         if now < self._retry_at:
             return
         try:
-            if not self._is_synced:
+            if not self._is_synced or (self._written is None and self._snapshot is not None):
                 self._synchronise()
             elif self._snapshot is not None and (self._unwritten or self._snapshot.state is not self._written):
                 self._write(self._snapshot)

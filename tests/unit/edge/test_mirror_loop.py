@@ -40,6 +40,7 @@ class Store:
 
     def __init__(self) -> None:
         self.is_down = False
+        self.found_lost = 0
         self.snapshot: Snapshot | None = None
         self.raw: dict[str, str] = {}
         self.entries: list[tuple[int, Mapping[str, Any]]] = []
@@ -55,6 +56,7 @@ class Store:
     def write(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> bool:
         self._answer()
         was_there = self.snapshot is not None
+        self.found_lost += not was_there
         self._take(raw, snapshot, changes)
         return was_there
 
@@ -114,6 +116,7 @@ def test_what_is_heard_is_written() -> None:
         assert rig.store.entries[-1][1]["grid.power_w"] == 215
         assert rig.loop.current_state() == rig.store.snapshot
         assert rig.health.components()["redis"].status is Status.OK
+        assert rig.store.found_lost == 0  # an empty Redis has lost nothing
 
 
 def test_nothing_is_written_before_anything_is_heard() -> None:
