@@ -4,6 +4,7 @@ import multiprocessing
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,6 +225,16 @@ class TestUnits:
         store.close()
         with pytest.raises(StoreUnavailable, match="closed"):
             store.ping()
+
+
+def test_file_is_for_nobody_else(sqlite_url: str) -> None:
+    """It holds password hashes and TOTP secrets; so do the files that SQLite keeps beside it."""
+    store = open_store(sqlite_url)
+    add_anna(store)
+    files = list(Path(sqlite_url.removeprefix("sqlite://")).parent.glob("store.sqlite*"))
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    assert len(files) == 3, "SQLite is in WAL mode: readers do not wait for the recorder"
+    store.close()
 
 
 def open_and_ping(url: str) -> None:
