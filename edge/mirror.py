@@ -64,9 +64,11 @@ class Mirror:
 
     A meter reading below the last believed one is held back, since openWB's meters read 0 for a moment at boot: the old
     reading stays until the meter is back, or until it has been low, but not 0, for METER_RESET_S (a new meter).
+    `stale_after_s` is the dialect's; the loop raises it while the clock runs fast.
     """
 
     dialect: Dialect
+    stale_after_s: float = field(init=False)
     raw: dict[str, str] = field(default_factory=dict)
     beat_at: float | None = None
     _entries: dict[str, _Entry] = field(default_factory=dict)
@@ -76,6 +78,9 @@ class Mirror:
     _updated_at: float = 0.0
     _is_stale: bool = True
     _new_beat_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.stale_after_s = self.dialect.stale_after_s
 
     def snapshot(self) -> Snapshot | None:
         """The state as known now; None while nothing was ever heard."""
@@ -174,8 +179,8 @@ class Mirror:
         So it counts when its own instant is recent, or, as the wallbox's clock may be wrong, when it is not the first
         new one.
         """
-        is_recent = isinstance(value, int | float) and abs(now - value) <= self.dialect.stale_after_s
-        follows = self._new_beat_at is not None and 0 <= now - self._new_beat_at <= self.dialect.stale_after_s
+        is_recent = isinstance(value, int | float) and abs(now - value) <= self.stale_after_s
+        follows = self._new_beat_at is not None and 0 <= now - self._new_beat_at <= self.stale_after_s
         self._new_beat_at = now
         if is_recent or follows:
             self.beat_at = now
@@ -184,7 +189,7 @@ class Mirror:
     def _judge_staleness(self, now: float) -> None:
         if self.beat_at is not None:
             self.beat_at = min(self.beat_at, now)  # the clock may be set back
-        if self.beat_at is None or now - self.beat_at > self.dialect.stale_after_s:
+        if self.beat_at is None or now - self.beat_at > self.stale_after_s:
             self._is_stale = True
 
     def _rebuild(self, now: float) -> Mapping[str, Any]:

@@ -22,8 +22,8 @@ COMPONENT = "redis"
 
 TICK_S = 0.5  # the longest wait for messages: staleness and a stop are noticed after it
 CHECK_S = 5.0  # silence after which Redis is asked for a sign of life
-FAST_CLOCK_GRACE_S = 2.0
-"""Real seconds without a heartbeat before staleness is judged: under a fast clock a minute may pass within a batch."""
+LEAST_STALE_S = 2.0
+"""Real seconds without a heartbeat before anything is stale: under a fast clock a minute may pass within a batch."""
 
 log = logs.get(__name__)
 
@@ -76,7 +76,6 @@ class MirrorLoop:
         self._retry_at = 0.0  # monotonic, as all instants below
         self._asked_at = 0.0
         self._judged_at = 0.0
-        self._beat: tuple[float | None, float] = (None, 0.0)  # the last one, and when it was noticed
         self._complained: set[str] = set()  # topics of the allow-list with a bad payload already logged
 
     def current_state(self) -> Snapshot | None:
@@ -93,6 +92,7 @@ class MirrorLoop:
     def _listen(self) -> None:
         messages = self._source.take(TICK_S)
         now = self._clock.now()
+        self._mirror.stale_after_s = self._stale_after_s(now)
         changes: Mapping[str, Any] = {}
         if messages:
             update = self._mirror.apply(messages, now)
@@ -107,14 +107,16 @@ class MirrorLoop:
 
     def _is_time_to_judge(self) -> bool:
         now = time.monotonic()
-        beat_at, noticed_at = self._beat
-        if self._mirror.beat_at != beat_at:
-            self._beat = (self._mirror.beat_at, now)
-            return False
-        if now - noticed_at < FAST_CLOCK_GRACE_S or now - self._judged_at < TICK_S:
+        if now - self._judged_at < TICK_S:
             return False
         self._judged_at = now
         return True
+
+    def _stale_after_s(self, now: float) -> float:
+        """In seconds of the clock."""
+        usual_s = self._mirror.dialect.stale_after_s
+        real_s = self._clock.real_seconds_until(now + usual_s)
+        return max(usual_s, usual_s * LEAST_STALE_S / real_s) if real_s > 0 else usual_s
 
     def _write_what_is_due(self) -> None:
         now = time.monotonic()

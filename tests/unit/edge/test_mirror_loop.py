@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from common.backoff import Backoff
-from common.clock import SystemClock
+from common.clock import Clock, SystemClock
 from common.errors import RedisUnavailable
 from common.health import Health, Status
 from common.model import Snapshot
@@ -14,6 +14,8 @@ from edge.loops.mirror import MirrorLoop
 from edge.mirror import Mirror, Stored
 from edge.openwb.v1 import DIALECT
 from tests.kit.waiting import eventually
+
+_PART = {"Timestamp": "system"}
 
 
 class Source:
@@ -25,7 +27,9 @@ class Source:
 
     def put(self, **messages: str) -> None:
         with self._arrived:
-            self._messages |= {f"openWB/evu/{name}": text.encode() for name, text in messages.items()}
+            self._messages |= {
+                f"openWB/{_PART.get(name, 'evu')}/{name}": text.encode() for name, text in messages.items()
+            }
             self._arrived.notify()
 
     def take(self, timeout_s: float) -> Mapping[str, bytes]:
@@ -83,11 +87,11 @@ class Store:
 
 
 class Rig:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self.source, self.store = Source(), store
-        self.health = Health(SystemClock())
+        self.health = Health(clock)
         backoff = Backoff(first_s=0.01, longest_s=0.02)
-        self.loop = MirrorLoop(self.source, store, Mirror(DIALECT), self.health, SystemClock(), backoff)
+        self.loop = MirrorLoop(self.source, store, Mirror(DIALECT), self.health, clock, backoff)
 
     def grid_power(self) -> object:
         snapshot = self.store.snapshot
@@ -95,8 +99,8 @@ class Rig:
 
 
 @contextmanager
-def _running(store: Store) -> Iterator[Rig]:
-    rig, stop = Rig(store), threading.Event()
+def _running(store: Store, clock: Clock | None = None) -> Iterator[Rig]:
+    rig, stop = Rig(store, clock or SystemClock()), threading.Event()
     thread = threading.Thread(target=rig.loop.run, args=(stop,))
     thread.start()
     try:
@@ -221,6 +225,40 @@ def test_bad_messages_are_counted_and_the_rest_goes_on() -> None:
         assert counters["mqtt_skipped_not_a_number"] == 1
         assert counters["mqtt_skipped_out_of_range"] == 1
         assert rig.store.raw == {"openWB/evu/VPhase1": "230"}
+
+
+class FastClock:
+    """A clock that the test moves, and that says it runs 1000 times as fast."""
+
+    def __init__(self) -> None:
+        self.instant = 1_752_816_614.0
+        self.asked = 0
+
+    def now(self) -> float:
+        self.asked += 1
+        return self.instant
+
+    def real_seconds_until(self, instant: float) -> float:
+        return max(0.0, instant - self.instant) / 1000
+
+
+def test_a_fast_clock_does_not_make_a_living_wallbox_stale() -> None:
+    """At 1000 times the speed a minute is 60 ms, less than a batch takes; two real seconds of silence are stale."""
+    clock = FastClock()
+    with _running(Store(), clock) as rig:
+        rig.source.put(Timestamp=str(int(clock.instant) - 100))
+        eventually(lambda: rig.store.snapshot)
+        clock.instant += 1900
+        asked = clock.asked
+        eventually(lambda: clock.asked > asked + 50, what="the loop going on, past a tick")
+        assert not _is_stale(rig)
+        clock.instant += 200
+        eventually(lambda: _is_stale(rig))
+
+
+def _is_stale(rig: Rig) -> bool:
+    snapshot = rig.loop.current_state()
+    return snapshot is None or snapshot.state.meta.is_stale
 
 
 def _power(snapshot: Snapshot | None) -> object:
