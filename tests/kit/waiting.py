@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], within_s: float = 10.0, what: str = "") -> T:
+def eventually(condition: Callable[[], T | None], within_s: float = 10.0, what: str = "") -> T:
     """The first truthy answer of `condition`; fails with `what` and the last answer when `within_s` have passed."""
     deadline = time.monotonic() + within_s
     pause = threading.Event()
