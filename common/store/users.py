@@ -18,8 +18,12 @@ LONGEST_KEY = 255  # a few letters of Unicode become many when they are normalis
 
 
 def name_key(name: str) -> str:
-    """What is equal for names that count as the same: "Jürgen" and "JÜRGEN", however their ü is encoded."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())
+    """What is equal for names that count as the same: "Jürgen" and "JÜRGEN", however their ü is encoded.
+
+    Unicode's compatibility caseless matching (The Unicode Standard, 3.13, D146), without blanks around it.
+    """
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", name).casefold())
+    return unicodedata.normalize("NFKD", folded.casefold()).strip()
 
 
 def add(store: Store, *, name: str, password_hash: str, role: str, created_at: int) -> UserRow:

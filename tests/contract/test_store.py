@@ -130,7 +130,7 @@ class TestUsers:
     def test_list_is_in_order_of_names(self, store: Store) -> None:
         for name in ("bert", "Anna", "Ömer", "Zoe"):
             users.add(store, name=name, password_hash="h", role="viewer", created_at=1)
-        assert [user.name for user in users.list_all(store)] == ["Anna", "bert", "Zoe", "Ömer"]
+        assert [user.name for user in users.list_all(store)] == ["Anna", "bert", "Ömer", "Zoe"]
 
     @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "\ufdfa" * 64, "a\x00b", "a\nb", "\ud800"])
     def test_name_that_cannot_be_is_named_and_never_found(self, store: Store, name: str) -> None:
