@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from typing import Annotated, NoReturn
 
@@ -41,7 +42,9 @@ def run(
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    app.run(settings, used_clock, stopping)
+    if app.run(settings, used_clock, stopping):
+        sys.stderr.flush()
+        os._exit(EXIT_FAILING)  # an ordinary end would wait for the threads that hang
 
 
 @cli.command("check-config")

@@ -28,8 +28,8 @@ from edge.supervisor import Supervisor
 log = logs.get(__name__)
 
 
-def run(settings: Settings, clock: Clock, stopping: threading.Event) -> None:
-    """Run the edge until `stopping` is set; blocks."""
+def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str]:
+    """Run the edge until `stopping` is set; blocks. Answers the names of loops that did not stop in time."""
     health = Health(clock)
     redis = RedisMirror(settings.redis_url)
     source = MqttSource(settings.broker, v1.DIALECT.subscriptions(), v1.DIALECT.is_allowed, health)
@@ -48,10 +48,12 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> None:
     _prepare(settings.data_dir)
     log.info("edge_started", site=settings.site_name)
     hanging = supervisor.run_until(stopping)
-    spool.close()
-    store.close()
-    redis.close()
+    if not hanging:  # else somebody may still use them
+        spool.close()
+        store.close()
+        redis.close()
     log.info("edge_stopped", hanging=",".join(hanging) or None)
+    return hanging
 
 
 def _prepare(data_dir: Path) -> None:

@@ -79,6 +79,11 @@ def _status(reader: redis.Redis, component: str) -> str | None:
     return str(health.components[component]["status"]) if health and component in health.components else None
 
 
+def _counter(reader: redis.Redis, name: str) -> int:
+    health = _health(reader)
+    return health.counters.get(name, 0) if health else 0
+
+
 def _grid_power(reader: redis.Redis) -> object:
     text: Any = reader.get(keys.state())
     return ((msgspec.json.decode(text)["state"] if text else {}).get("grid") or {}).get("power_w")
@@ -183,6 +188,26 @@ def test_it_starts_with_nothing_there_and_heals(
         eventually(lambda: _status(reader, "store") == "ok", within_s=30)
         eventually(lambda: 7 in _recorded_grid_powers(own_mariadb.url), within_s=30)
         assert process.poll() is None
+
+
+def test_a_frozen_database_does_not_keep_it_from_ending(
+    settings: dict[str, str], own_mariadb: servers.Mariadb, reader: redis.Redis, tmp_path: Path
+) -> None:
+    """The loop that waits for it is named in the log, and the process ends all the same, with exit code 1."""
+    settings |= {"WALLPORT_DATABASE_URL": own_mariadb.url, "WALLPORT_EDGE_SAMPLE_INTERVAL_S": "5"}
+    log_file = tmp_path / "edge.log"
+    with _running(settings, log_file) as process:
+        eventually(lambda: _status(reader, "store") == "ok", within_s=20)
+        os.kill(own_mariadb.process.pid, signal.SIGSTOP)
+        try:
+            known = _counter(reader, "recorder_samples")
+            # With the second one the first one's delivery is surely under way.
+            eventually(lambda: _counter(reader, "recorder_samples") > known + 1, within_s=20)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 1
+        finally:
+            os.kill(own_mariadb.process.pid, signal.SIGCONT)
+    assert "loop=delivery" in next(line for line in log_file.read_text().splitlines() if "loop_did_not_stop" in line)
 
 
 def test_a_killed_edge_goes_on_with_its_numbers(
