@@ -1,0 +1,140 @@
+"""The edge's enrolment: `relay.json` and `edge_key.pem` in the data folder, and the one request that makes them.
+
+The key is made here and its private half never leaves; the code is sent once, in a body, and is neither stored nor
+logged. Called by `wallport-edge enroll` and by the tunnel's loop.
+"""
+
+import http.client
+import json
+import os
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from common.errors import AppError, FieldError
+from common.security.device_keys import DeviceKey, encode_public_key
+from edge.adapters.relay_socket import tls_context
+from edge.tunnel import Enrolment, EnrolmentUnusable, RelayUnavailable
+
+ENROLMENT_FILE = "relay.json"
+KEY_FILE = "edge_key.pem"
+
+TIMEOUT_S = 15.0
+"""For each step of the one request."""
+
+LONGEST_ANSWER = 16 * 1024  # bytes; a real one has under 100
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class EnrolmentRefused(AppError):
+    """The relay did not accept the code; the message is the relay's own."""
+
+    code = "enrolment_refused"
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    relay_url: str
+    site_id: str
+    site: str
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    site_id: str
+    site: str
+
+
+class FileEnrolments:
+    """`edge.tunnel.Enrolments`: the two files in the data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    def load(self) -> Enrolment | None:
+        try:
+            stored = msgspec.json.decode((self._data_dir / ENROLMENT_FILE).read_bytes(), type=_Stored)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as exc:
+            raise EnrolmentUnusable(f"{ENROLMENT_FILE} cannot be read: enrol again", detail=str(exc)) from exc
+        return Enrolment(stored.relay_url, stored.site_id, stored.site)
+
+    def key(self) -> DeviceKey:
+        return DeviceKey.load(self._data_dir / KEY_FILE)
+
+    def save(self, enrolment: Enrolment, key: DeviceKey) -> None:
+        """The key first: an enrolment is seen only when its key is there. Raises EnrolmentUnusable."""
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            key.save(self._data_dir / KEY_FILE)
+            draft = self._data_dir / f".{ENROLMENT_FILE}.{os.getpid()}"
+            stored = _Stored(enrolment.relay_url, enrolment.site_id, enrolment.site)
+            draft.write_bytes(msgspec.json.format(msgspec.json.encode(stored)))
+            draft.replace(self._data_dir / ENROLMENT_FILE)
+        except OSError as exc:
+            raise EnrolmentUnusable(f"the enrolment cannot be written: {exc.strerror}", detail=str(exc)) from exc
+
+
+def enrol(relay_url: str, code: str, data_dir: Path, ca_file: Path | None = None) -> Enrolment:
+    """Spend the code at the relay and store who we are now. An older enrolment is replaced; a running edge sees that.
+
+    Raises FieldError (`relay`) for a URL of the wrong form, EnrolmentRefused, RelayUnavailable, EnrolmentUnusable.
+    """
+    origin = checked_relay_url(relay_url)
+    key = DeviceKey.generate()
+    answer = _post(origin, {"code": code.strip(), "public_key": encode_public_key(key.public_key)}, ca_file)
+    enrolment = Enrolment(origin, answer.site_id, answer.site)
+    FileEnrolments(data_dir).save(enrolment, key)
+    return enrolment
+
+
+def checked_relay_url(relay_url: str) -> str:
+    """Scheme, host and port. Plain http is for loopback only: the code and all traffic would be readable."""
+    try:
+        parts = urlsplit(relay_url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    fault = None
+    if not host or parts.scheme not in ("https", "http") or parts.path.strip("/") or parts.query or parts.username:
+        fault = "must be like https://relay.example.org"
+    elif parts.scheme == "http" and host not in LOOPBACK:
+        fault = "must begin with https:// unless the relay is on this machine"
+    if fault is not None:
+        raise FieldError(f"the relay's URL {fault}", {"relay": fault})
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _post(origin: str, body: dict[str, str], ca_file: Path | None) -> _Answer:
+    parts = urlsplit(origin)
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT_S, context=tls_context(ca_file))
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
+    try:
+        connection.request("POST", "/enroll", json.dumps(body), {"content-type": "application/json"})
+        response = connection.getresponse()
+        answer = response.read(LONGEST_ANSWER)
+    except ssl.SSLCertVerificationError as exc:
+        raise RelayUnavailable("the relay's certificate is not trusted", detail=str(exc)) from exc
+    except (OSError, http.client.HTTPException) as exc:
+        raise RelayUnavailable("the relay cannot be reached", detail=str(exc)) from exc
+    finally:
+        connection.close()
+    if response.status == 201:
+        try:
+            return msgspec.json.decode(answer, type=_Answer)
+        except msgspec.DecodeError as exc:
+            raise RelayUnavailable("the relay does not speak our protocol", detail=str(exc)) from exc
+    raise EnrolmentRefused(_reason(answer, response.status))
+
+
+def _reason(answer: bytes, status: int) -> str:
+    try:
+        detail = json.loads(answer)["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = None
+    return detail if isinstance(detail, str) else f"the relay answered with HTTP {status}"
