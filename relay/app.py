@@ -1,0 +1,212 @@
+"""Builds the relay from its settings: routes, error answers, the beat that keeps presence and health. The only place
+where handlers meet adapters. Building opens no connection: a Redis or database that is down shows in `readyz`, and
+running tunnels go on.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sanic import HTTPResponse, Request, Sanic
+from sanic.exceptions import SanicException
+
+from common import logs
+from common.clock import SystemClock
+from common.errors import AppError
+from common.health import Health, Status
+from common.tunnel.errors import ErrorCode
+from common.tunnel.limits import Limits
+from relay.adapters.presence import RedisPresence
+from relay.adapters.registry import ThreadedRegistry, open_registry
+from relay.adapters.sanic_response import SanicAnswer
+from relay.adapters.sanic_socket import check_upgrade, upgrade
+from relay.door import METHODS
+from relay.handlers.enroll import enroll
+from relay.handlers.link import TunnelLink
+from relay.handlers.public import Public
+from relay.handlers.tunnel import Tunnels, check_links
+from relay.ports import UpgradeRefused, WebServer
+from relay.problems import CONTENT_TYPE, RETRY_AFTER_S, code_of, of_error, problem
+from relay.settings import Settings
+from relay.sites import Sites
+
+BEAT_S = 5.0
+"""Between looks at Redis, the register and the tunnels' keys: how long a removed site may still be reached."""
+
+DRAIN_S = 0.2
+"""For the goodbyes to the edges to leave before the server closes its connections."""
+
+LARGEST_HEAD = 16_384  # bytes; Sanic's own ceiling
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What lives as long as the process."""
+
+    sites: Sites[TunnelLink]
+    register: ThreadedRegistry
+    presence: RedisPresence
+    health: Health
+
+
+def create_app(settings: Settings, limits: Limits | None = None) -> Sanic[Any, Any]:
+    """The Sanic application, not yet listening."""
+    app: Sanic[Any, Any] = Sanic("wallport-relay", configure_logging=False)
+    app.enable_websocket()  # connections that can be taken over, see sanic_socket.py
+    app.config.update(
+        {
+            "AUTO_EXTEND": False,  # no OpenAPI page, no automatic methods: every route here is written out
+            "ACCESS_LOG": False,  # paths and addresses of people; nginx counts requests
+            "FALLBACK_ERROR_FORMAT": "json",
+            "KEEP_ALIVE_TIMEOUT": 75,  # above nginx's own 60 s towards an upstream, so that nginx closes first
+            "REQUEST_MAX_HEADER_SIZE": LARGEST_HEAD,
+            "REQUEST_MAX_SIZE": 1024 * 1024,  # of what the relay reads for itself, or drains after an early answer
+            "RESPONSE_TIMEOUT": 75,  # without a byte; above the tunnel's own limits, which give better answers
+            "GRACEFUL_SHUTDOWN_TIMEOUT": 3.0,
+            "MOTD": False,
+        }
+    )
+    parts = Parts(
+        sites=Sites(),
+        register=ThreadedRegistry(open_registry(settings.database_url)),
+        presence=RedisPresence(settings.redis_url),
+        health=Health(SystemClock()),
+    )
+    app.ctx.parts = parts
+    server = WebServer(check_upgrade=check_upgrade, upgrade=upgrade, answer=SanicAnswer)
+    _add_routes(app, parts, server, settings, limits or Limits())
+    app.exception(Exception)(_answer_error)
+    app.after_server_start(_start_beat)
+    app.before_server_stop(_drain)
+    app.after_server_stop(_close)
+    return app
+
+
+def _add_routes(app: Sanic[Any, Any], parts: Parts, server: WebServer, settings: Settings, limits: Limits) -> None:
+    tunnels = Tunnels(server, parts.sites, parts.register, parts.presence, settings.origin, limits)
+    public = Public(server, parts.sites, parts.register, parts.presence, settings.trusted_proxies)
+
+    async def tunnel(request: Request) -> None:
+        await tunnels.take(request)
+
+    async def site(request: Request, **_: str) -> None:
+        await public.carry(request)
+
+    async def enrolment(request: Request) -> HTTPResponse:
+        return await enroll(request, parts.register, parts.sites)
+
+    async def healthz(_: Request) -> HTTPResponse:
+        return HTTPResponse(b'{"status":"ok"}', content_type="application/json")
+
+    async def readyz(_: Request) -> HTTPResponse:
+        return _readiness(parts.health)
+
+    for handler in (tunnel, site):
+        handler.is_websocket = True  # type: ignore[attr-defined]  # Sanic: it answers by itself, see sanic_response.py
+    app.add_route(tunnel, "/tunnel", methods=["GET"])
+    app.add_route(site, "/s/<site>", methods=sorted(METHODS), stream=True, name="site_root")
+    app.add_route(site, "/s/<site>/<path:path>", methods=sorted(METHODS), stream=True, name="site")
+    app.add_route(enrolment, "/enroll", methods=["POST"])
+    app.add_route(healthz, "/healthz", methods=["GET", "HEAD"])
+    app.add_route(readyz, "/readyz", methods=["GET", "HEAD"])
+
+
+def _readiness(health: Health) -> HTTPResponse:
+    """503 when something is failing; `components` says which. Traffic goes on all the same."""
+    components = {
+        name: {"status": part.status.value, "since": part.since, "detail": part.detail}
+        for name, part in sorted(health.components().items())
+    }
+    body = {"status": "ok" if health.is_ready() else "failing", "components": components}
+    return HTTPResponse(orjson.dumps(body), 200 if health.is_ready() else 503, content_type="application/json")
+
+
+async def _answer_error(_: Request, exc: Exception) -> HTTPResponse:
+    """The one place where a failed request becomes an answer."""
+    headers = {"cache-control": "no-store"}
+    if isinstance(exc, UpgradeRefused):
+        status, body = exc.status, problem(exc.status, exc.code, exc.message)
+        headers |= {"upgrade": "websocket"} if status == 426 else {}
+    elif isinstance(exc, AppError):
+        status, body = of_error(exc)
+        log.debug("request_refused", problem=code_of(exc), status=status, detail=exc.detail)
+    elif isinstance(exc, SanicException):
+        status = exc.status_code or 500
+        body = problem(status, _SANIC_CODES.get(status, "bad_request" if status < 500 else "internal"), _said(status))
+    else:
+        log.error("request_failed", exc_info=exc)
+        status, body = 500, problem(500, "internal", "The relay failed to handle the request.")
+    if status in (429, 503):
+        headers["retry-after"] = str(RETRY_AFTER_S)
+    return HTTPResponse(body, status, headers, content_type=CONTENT_TYPE)
+
+
+_SANIC_CODES = {404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "body_too_large"}
+
+
+def _said(status: int) -> str:
+    """Sanic's own messages quote the request."""
+    return {404: "There is nothing here.", 405: "This method is not possible here."}.get(
+        status, "The request could not be read." if status < 500 else "The relay failed to handle the request."
+    )
+
+
+async def _start_beat(app: Sanic[Any, Any]) -> None:
+    parts: Parts = app.ctx.parts
+    for name in ("redis", "database"):
+        parts.health.report(name, Status.STARTING)
+    app.ctx.beat = asyncio.create_task(_beat(parts))
+    log.info("relay_started")
+
+
+async def _beat(parts: Parts) -> None:
+    while True:
+        await asyncio.gather(_beat_redis(parts), _beat_register(parts))
+        await asyncio.sleep(BEAT_S)
+
+
+async def _beat_redis(parts: Parts) -> None:
+    try:
+        await parts.presence.ping()
+        await parts.presence.note_seen([link.site.site_id for link in parts.sites], time.time())
+    except AppError as exc:
+        _report(parts.health, "redis", exc)
+    else:
+        _report(parts.health, "redis", None)
+
+
+async def _beat_register(parts: Parts) -> None:
+    try:
+        await parts.register.ping()
+        await check_links(parts.sites, parts.register)
+    except AppError as exc:
+        _report(parts.health, "database", exc)
+    else:
+        _report(parts.health, "database", None)
+
+
+def _report(health: Health, name: str, failure: AppError | None) -> None:
+    if failure is None:
+        if health.report(name, Status.OK):
+            log.info("component_ok", component=name)
+    elif health.report(name, Status.FAILING, failure.message):
+        log.warning("component_failing", component=name, reason=failure.message, detail=failure.detail)
+
+
+async def _drain(app: Sanic[Any, Any]) -> None:
+    parts: Parts = app.ctx.parts
+    app.ctx.beat.cancel()
+    for link in parts.sites:
+        link.close(ErrorCode.DRAIN, "the relay stops")
+    await asyncio.sleep(DRAIN_S if len(parts.sites) else 0)
+
+
+async def _close(app: Sanic[Any, Any]) -> None:
+    parts: Parts = app.ctx.parts
+    await parts.presence.close()
+    parts.register.close()
+    log.info("relay_stopped")

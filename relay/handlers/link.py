@@ -1,0 +1,322 @@
+"""A live tunnel as the handlers of the public side see it: open a stream, write to it, wait for what comes.
+
+The shell of `TunnelConnection` on the relay. All of it runs on the event loop and without a lock: a read parses and
+puts events into the streams' inboxes, which the credit windows bound; whatever is to be sent is collected until the
+loop's next turn and goes out as few messages as fit. Liveness has a timer of its own that shares nothing with the
+data.
+"""
+
+import asyncio
+from collections import deque
+
+from common import logs
+from common.tunnel.connection import TunnelConnection
+from common.tunnel.errors import ErrorCode, StreamRefused, tunnel_close_code
+from common.tunnel.events import (
+    ConnectionClosed,
+    DataReceived,
+    Event,
+    GoAwayReceived,
+    HeadersReceived,
+    MessageReceived,
+    StreamOpened,
+    StreamReset,
+    StreamWritable,
+    WebsocketClosed,
+)
+from common.tunnel.frames import Fields, Kind
+from common.tunnel.limits import Limits
+from relay.ports import Socket
+from relay.problems import StreamFailed
+from relay.sites import Site
+
+Inbound = HeadersReceived | DataReceived | MessageReceived | WebsocketClosed
+
+CHECK_EVERY_S = 5.0
+"""At most between two looks at the deadlines: the shortest that can arise in between is 10 s away."""
+
+log = logs.get(__name__)
+
+
+class Stream:
+    """One request's way through the tunnel. For one task, plus one that only writes."""
+
+    def __init__(self, link: "TunnelLink", stream_id: int) -> None:
+        self.stream_id = stream_id
+        self._link = link
+        self._inbox: deque[Inbound] = deque()  # bounded by the stream's window
+        self._failure: StreamFailed | None = None
+        self._arrived: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+
+    async def next(self) -> Inbound:
+        """What came next; raises StreamFailed once the stream is reset. Owes `taken` for data and messages."""
+        while not self._inbox:
+            if self._failure is not None:
+                raise self._failure
+            self._arrived = self._link.loop.create_future()
+            await self._arrived
+        return self._inbox.popleft()
+
+    def has_next(self) -> bool:
+        return bool(self._inbox)
+
+    async def head(self) -> HeadersReceived:
+        event = await self.next()
+        if not isinstance(event, HeadersReceived):
+            raise StreamFailed(ErrorCode.PROTOCOL, "no HEADERS")
+        return event
+
+    def taken(self, size: int) -> None:
+        """The client took so many bytes: the edge may send more."""
+        if self._failure is None:
+            self._link.consumed(self.stream_id, size)
+
+    async def write(self, data: bytes, *, end: bool = False) -> None:
+        """Send a piece of the request's body; waits for credit. Raises StreamFailed."""
+        at = 0
+        while at < len(data):
+            size = min(await self._room(), len(data) - at)
+            piece = data[at : at + size] if size < len(data) else data
+            at += size
+            self._link.send_data(self.stream_id, piece, end=end and at == len(data))
+        if end and not data:
+            self._raise_failure()
+            self._link.send_data(self.stream_id, b"", end=True)
+
+    async def send_message(self, data: bytes, is_text: bool) -> None:
+        """Send a websocket message; waits for credit. Raises StreamFailed."""
+        await self._room()
+        self._link.send_message(self.stream_id, data, is_text)
+
+    def close_websocket(self, code: int | None, reason: str) -> None:
+        if self._failure is None:
+            self._link.close_websocket(self.stream_id, code, reason)
+
+    def reset(self, error: ErrorCode, detail: str = "") -> None:
+        """Give the stream up; whoever waits on it gets StreamFailed. Idempotent, also after its end."""
+        if self._failure is None:
+            self._link.reset(self.stream_id, error, detail)
+            self.fail(StreamFailed(error, detail))
+
+    def put(self, event: Inbound) -> None:
+        self._inbox.append(event)
+        _wake(self._arrived)
+
+    def fail(self, failure: StreamFailed) -> None:
+        if self._failure is None:
+            self._failure = failure
+            _wake(self._arrived)
+            _wake(self._writable)
+
+    def wake_writer(self) -> None:
+        _wake(self._writable)
+
+    async def _room(self) -> int:
+        """How many bytes may be sent now, at least one."""
+        while True:
+            self._raise_failure()
+            room = self._link.writable(self.stream_id)
+            if room > 0:
+                return room
+            self._writable = self._link.loop.create_future()
+            await self._writable
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+class TunnelLink:
+    """A site's tunnel after its handshake. `start` once; `close` or a lost socket ends it and fails its streams."""
+
+    def __init__(
+        self,
+        site: Site,
+        fence: int,
+        public_key: str,
+        socket: Socket,
+        connection: TunnelConnection,
+        limits: Limits,
+    ) -> None:
+        self.site = site
+        self.fence = fence
+        self.public_key = public_key  # that it was proven with
+        self.loop = socket.loop
+        self.ended = ""  # why, once it has
+        self._socket = socket
+        self._connection = connection
+        self._limits = limits
+        self._streams: dict[int, Stream] = {}  # bounded by limits.streams
+        self._is_flush_due = False
+        self._blocked_since: float | None = None
+        self._blocked_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to carry; the socket's messages come here from now on."""
+        self._socket.listen(self._on_message, self._on_closed)
+        self._arm()
+        self._flush_soon()
+
+    # For the public handlers.
+
+    def open(self, kind: Kind, method: str, path: str, fields: Fields, client_address: str, *, end: bool) -> Stream:
+        """Begin a request; `end` when it has no body. Raises StreamRefused, or BadPayload for what cannot travel."""
+        if self.ended:
+            raise StreamRefused("the tunnel has ended")
+        stream_id = self._connection.open_stream(kind, method, path, fields, client_address=client_address, end=end)
+        stream = self._streams[stream_id] = Stream(self, stream_id)
+        self._flush_soon()
+        return stream
+
+    def forget(self, stream: Stream) -> None:
+        """The handler is done with the stream; what is still open of it is cancelled."""
+        stream.reset(ErrorCode.CANCEL)
+        self._streams.pop(stream.stream_id, None)
+
+    def send_data(self, stream_id: int, data: bytes, *, end: bool) -> None:
+        self._connection.send_data(stream_id, data, end=end)
+        self._flush_soon()
+
+    def send_message(self, stream_id: int, data: bytes, is_text: bool) -> None:
+        self._connection.send_message(stream_id, data, is_text)
+        self._flush_soon()
+
+    def close_websocket(self, stream_id: int, code: int | None, reason: str) -> None:
+        self._connection.close_websocket(stream_id, code, reason)
+        self._flush_soon()
+
+    def reset(self, stream_id: int, error: ErrorCode, detail: str) -> None:
+        self._connection.reset(stream_id, error, detail)
+        self._flush_soon()
+
+    def consumed(self, stream_id: int, size: int) -> None:
+        self._connection.consumed(stream_id, size)
+        self._flush_soon()
+
+    def writable(self, stream_id: int) -> int:
+        return self._connection.writable(stream_id)
+
+    # The end.
+
+    def close(self, error: ErrorCode, detail: str) -> None:
+        """End the tunnel from this side: say why, close the websocket, fail the streams."""
+        if self.ended:
+            return
+        self._handle(self._connection.close(error, detail))
+        self._end(error, detail)
+
+    async def wait_until_ended(self) -> None:
+        """Until the socket is gone; Sanic keeps the connection as long as its handler runs."""
+        await self._socket.closed.wait()
+
+    def abort(self) -> None:
+        self._socket.abort()
+
+    # The socket's side.
+
+    def _on_message(self, data: bytes, is_text: bool) -> None:
+        if self.ended:
+            return
+        if is_text:
+            self.close(ErrorCode.PROTOCOL, "a text message")
+            return
+        self._handle(self._connection.receive(data, self.loop.time()))
+        self._flush_soon()
+
+    def _on_closed(self, code: int | None, reason: str) -> None:
+        detail = f"the connection ended with {code} {reason}".strip()
+        self._handle(self._connection.lost(detail))
+        self._end(ErrorCode.UPSTREAM, detail)
+
+    def _handle(self, events: list[Event]) -> None:
+        for event in events:
+            match event:
+                case HeadersReceived() | DataReceived() | MessageReceived() | WebsocketClosed():
+                    stream = self._streams.get(event.stream_id)
+                    if stream is not None:
+                        stream.put(event)
+                    elif isinstance(event, DataReceived | MessageReceived):
+                        self._connection.consumed(event.stream_id, len(event.data))
+                case StreamReset():
+                    stream = self._streams.get(event.stream_id)
+                    if stream is not None:
+                        stream.fail(StreamFailed(event.error, event.detail))
+                case StreamWritable():
+                    stream = self._streams.get(event.stream_id)
+                    if stream is not None:
+                        stream.wake_writer()
+                case ConnectionClosed():
+                    if event.error is ErrorCode.TIMEOUT:
+                        self._end(event.error, event.detail)
+                        self._socket.abort()
+                    else:
+                        self._flush()
+                        self._end(event.error, event.detail)
+                case GoAwayReceived() | StreamOpened():
+                    log.debug("edge_said", site=self.site.name, what=type(event).__name__)
+
+    def _end(self, error: ErrorCode, detail: str) -> None:
+        if self.ended:
+            return
+        self.ended = detail or error.name.lower()
+        log.info("tunnel_ended", site=self.site.name, fence=self.fence, reason=self.ended, error=error.name)
+        if self._timer is not None:
+            self._timer.cancel()
+        for stream in list(self._streams.values()):
+            stream.fail(StreamFailed(error, "the tunnel ended"))
+        self._socket.close(tunnel_close_code(error), detail[:60])
+
+    # Sending.
+
+    def _flush_soon(self) -> None:
+        if not self._is_flush_due and not self.ended:
+            self._is_flush_due = True
+            self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        if self.ended:
+            return
+        if (due := self._connection.next_deadline()) is not None and due <= self.loop.time():
+            self._handle(self._connection.tick(self.loop.time()))
+        while self._socket.is_writable and not self.ended:
+            self._blocked_since = None
+            message = self._connection.data_to_send()
+            if message is None:
+                return
+            self._socket.send(message)
+        if self._blocked_since is None:
+            self._blocked_since, self._blocked_bytes = self.loop.time(), self._socket.unsent_bytes
+        self._socket.when_writable(self._flush_soon)
+
+    # Liveness.
+
+    def _arm(self) -> None:
+        deadline = self._connection.next_deadline()
+        now = self.loop.time()
+        at = now + CHECK_EVERY_S if deadline is None else min(max(deadline, now), now + CHECK_EVERY_S)
+        self._timer = self.loop.call_at(at, self._check)
+
+    def _check(self) -> None:
+        now = self.loop.time()
+        if self._is_stalled(now):
+            self._end(ErrorCode.TIMEOUT, "the edge takes no bytes")
+            self._socket.abort()
+            return
+        self._flush()
+        if not self.ended:
+            self._arm()
+
+    def _is_stalled(self, now: float) -> bool:
+        if self._blocked_since is None:
+            return False
+        if self._socket.unsent_bytes != self._blocked_bytes:
+            self._blocked_since, self._blocked_bytes = now, self._socket.unsent_bytes
+        return now - self._blocked_since > self._limits.write_stall_s
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,166 @@
+"""The edges' way in: `/tunnel`, the handshake, and the claim of the site.
+
+A connection that does not prove in time to be a registered edge is closed with the protocol page's codes and leaves
+no trace but a log line. One that does takes its site over at once. Redis only adds memory: without it the fence comes
+from this process and the edge, which both know a lower bound.
+"""
+
+import asyncio
+import random
+import secrets
+import time
+
+from sanic import Request
+
+from common import logs
+from common.errors import RedisUnavailable, StoreUnavailable
+from common.security.device_keys import decode_public_key
+from common.tunnel.connection import TunnelConnection
+from common.tunnel.errors import ErrorCode, HandshakeFailed, tunnel_close_code
+from common.tunnel.handshake import NONCE_BYTES, RelayHandshake
+from common.tunnel.limits import Limits
+from common.tunnel.states import Role
+from relay.handlers.link import TunnelLink
+from relay.ports import Presence, Register, SiteRow, Socket, UpgradeRefused, WebServer
+from relay.sites import Site, Sites
+
+SUBPROTOCOL = "wallport-tunnel.v1"
+
+RECONNECT_SPREAD_S = 5.0
+"""Edges that lose this relay together come back over so many seconds: 100 handshakes a second, of about 1 ms each."""
+
+MOST_UNREAD = 4
+"""Messages an edge may send ahead in the handshake, which has two."""
+
+log = logs.get(__name__)
+
+
+class Tunnels:
+    """Takes edges' connections in, for as long as each lives."""
+
+    def __init__(
+        self,
+        server: WebServer,
+        sites: Sites[TunnelLink],
+        register: Register,
+        presence: Presence,
+        origin: str,
+        limits: Limits,
+    ) -> None:
+        self._server = server
+        self._sites = sites
+        self._register = register
+        self._presence = presence
+        self._origin = origin
+        self._limits = limits
+        self._node_id = secrets.token_hex(4)
+
+    async def take(self, request: Request) -> None:
+        """Upgrade, shake hands, carry until the end. Raises UpgradeRefused before the upgrade."""
+        offered = request.headers.getone("sec-websocket-protocol", "")
+        if SUBPROTOCOL not in [name.strip() for name in offered.split(",")]:
+            raise UpgradeRefused(426, f"this is for edges, which speak {SUBPROTOCOL}")
+        socket = self._server.upgrade(request, SUBPROTOCOL)
+        inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
+        socket.listen(lambda data, is_text: _put(inbox, socket, data, is_text), lambda *_: inbox.put_nowait(None))
+        try:
+            async with asyncio.timeout(self._limits.handshake_timeout_s):
+                link = await self._shake_hands(socket, inbox)
+        except TimeoutError:
+            await _refuse(socket, ErrorCode.AUTH, "the handshake took too long")
+        except HandshakeFailed as failure:
+            await _refuse(socket, failure.error, failure.message)
+        except StoreUnavailable as failure:
+            log.warning("handshake_failed", reason=failure.message, detail=failure.detail)
+            await _refuse(socket, ErrorCode.CALM_DOWN, "the relay's register is not available")
+        else:
+            await self._carry(link)
+
+    async def _shake_hands(self, socket: Socket, inbox: "asyncio.Queue[bytes | None]") -> TunnelLink:
+        handshake = RelayHandshake(self._origin, secrets.token_bytes(NONCE_BYTES), self._limits.announced())
+        hello = handshake.receive_hello(await _next(inbox))
+        socket.send(handshake.challenge())
+        async with asyncio.timeout(self._limits.proof_timeout_s):
+            proof = await _next(inbox)
+        row = await self._register.find(hello.site)
+        public_key = row.public_key if row is not None else None
+        handshake.receive_proof(proof, decode_public_key(public_key) if public_key is not None else None)
+        if row is None or public_key is None:
+            raise HandshakeFailed(ErrorCode.AUTH, "the edge did not prove its identity")
+        fence = await self._next_fence(row, hello.last_fence)
+        if not inbox.empty():
+            raise HandshakeFailed(ErrorCode.PROTOCOL, "the edge did not wait for WELCOME")
+        connection = TunnelConnection(
+            Role.RELAY,
+            now=socket.loop.time(),
+            limits=self._limits,
+            peer=hello.limits,
+            ping_phase=random.random(),  # noqa: S311 -- spreads load, guards nothing
+        )
+        link = TunnelLink(Site(row.site_id, row.name), fence, public_key, socket, connection, self._limits)
+        replaced = self._sites.claim(link)
+        if replaced is link:
+            raise HandshakeFailed(ErrorCode.SUPERSEDED, "a newer connection was faster")
+        socket.send(
+            handshake.welcome(
+                fence=fence, node_id=self._node_id, time=time.time(), reconnect_spread_s=RECONNECT_SPREAD_S
+            )
+        )
+        link.start()
+        log.info("tunnel_opened", site=row.name, fence=fence, key=hello.key_id, boot=hello.boot_id)
+        if replaced is not None:
+            replaced.close(ErrorCode.SUPERSEDED, "a newer connection of this site")
+        return link
+
+    async def _next_fence(self, row: SiteRow, last_fence: int) -> int:
+        at_least = self._sites.highest_fence(row.site_id, last_fence)
+        try:
+            fence = await self._presence.next_fence(row.site_id, at_least)
+        except RedisUnavailable:
+            fence = at_least + 1
+        return self._sites.use_fence(row.site_id, fence)
+
+    async def _carry(self, link: TunnelLink) -> None:
+        try:
+            await self._note(link, is_online=True)
+            await link.wait_until_ended()
+        finally:
+            if self._sites.release(link, time.time()):
+                await self._note(link, is_online=False)
+
+    async def _note(self, link: TunnelLink, *, is_online: bool) -> None:
+        note = self._presence.note_online if is_online else self._presence.note_offline
+        try:
+            await note(link.site.site_id, time.time())
+        except RedisUnavailable as exc:
+            log.debug("presence_not_noted", site=link.site.name, detail=exc.detail)
+
+
+async def check_links(sites: Sites[TunnelLink], register: Register) -> None:
+    """Close the tunnels of sites that were removed, or whose key was replaced. Raises StoreUnavailable."""
+    links = list(sites)
+    keys = await register.keys_of([link.site.site_id for link in links])
+    for link in links:
+        if keys.get(link.site.site_id, ("", None))[1] != link.public_key:
+            link.close(ErrorCode.REVOKED, "the site was removed or enrolled anew")
+
+
+def _put(inbox: "asyncio.Queue[bytes | None]", socket: Socket, data: bytes, is_text: bool) -> None:
+    if is_text or inbox.qsize() >= MOST_UNREAD:
+        socket.close(tunnel_close_code(ErrorCode.PROTOCOL), "not a handshake")
+        inbox.put_nowait(None)
+    else:
+        inbox.put_nowait(data)
+
+
+async def _next(inbox: "asyncio.Queue[bytes | None]") -> bytes:
+    message = await inbox.get()
+    if message is None:
+        raise HandshakeFailed(ErrorCode.PROTOCOL, "the edge left in the handshake")
+    return message
+
+
+async def _refuse(socket: Socket, error: ErrorCode, reason: str) -> None:
+    log.info("tunnel_refused", error=error.name, reason=reason)
+    socket.close(tunnel_close_code(error), reason)
+    await socket.closed.wait()

@@ -1,0 +1,93 @@
+"""Errors as RFC 9457 problems: which status and title each code has. Pure; used by the app's error handler.
+
+docs/errors.md lists the codes. A problem never quotes what the client sent beyond its own message.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from common.errors import AppError, FieldError
+from common.tunnel.errors import ErrorCode, http_status
+from relay.sites import SiteOffline, as_rfc3339
+
+CONTENT_TYPE = "application/problem+json"
+
+RETRY_AFTER_S = 5
+"""For 429 and 503: an edge that lost its line is back after one or two tries of its own."""
+
+_STATUS = {
+    "bad_request": 400,
+    "invalid_input": 422,
+    "bad_code": 403,
+    "not_found": 404,
+    "unknown_site": 404,
+    "method_not_allowed": 405,
+    "body_too_large": 413,
+    "target_too_long": 414,
+    "upgrade_required": 426,
+    "fields_too_large": 431,
+    "site_offline": 503,
+    "site_busy": 503,
+    "redis_unavailable": 503,
+    "store_unavailable": 503,
+}
+
+
+class StreamFailed(AppError):
+    """The tunnel or the edge gave the request up before it was answered whole; `error` says why."""
+
+    code = "tunnel_failed"  # followed by the error's name, see `code_of`
+
+    def __init__(self, error: ErrorCode, detail: str = "") -> None:
+        super().__init__(_SAID.get(error, "The site's edge could not answer the request."), detail=detail or error.name)
+        self.error = error
+
+
+_SAID = {
+    ErrorCode.REFUSED: "The site's edge cannot take more requests now.",
+    ErrorCode.TIMEOUT: "The site's edge did not answer in time.",
+    ErrorCode.BAD_FIELD: "The request holds what cannot be carried.",
+    ErrorCode.TOO_LARGE: "The request is too large.",
+    ErrorCode.UPSTREAM: "The site's API cannot be reached by its edge.",
+    ErrorCode.SUPERSEDED: "The site's edge is reconnecting.",
+    ErrorCode.DRAIN: "The site's edge is reconnecting.",
+}
+
+
+def status_of(error: AppError) -> int:
+    if isinstance(error, StreamFailed):
+        return http_status(error.error)
+    return _STATUS.get(error.code, 500)
+
+
+def code_of(error: AppError) -> str:
+    return f"tunnel_{error.error.name.lower()}" if isinstance(error, StreamFailed) else error.code
+
+
+def problem(status: int, code: str, detail: str, more: Mapping[str, Any] | None = None) -> bytes:
+    """The body: `type`, `title`, `status`, `code`, `detail` and what else this problem has."""
+    body = {"type": "about:blank", "title": _title(status), "status": status, "code": code, "detail": detail}
+    return orjson.dumps(body | dict(more or {}))
+
+
+def of_error(error: AppError) -> tuple[int, bytes]:
+    """Status and body for an error of ours; the private detail stays out."""
+    status = status_of(error)
+    if status == 500:
+        return status, problem(status, "internal", "The relay failed to handle the request.")
+    more: dict[str, Any] = {}
+    if isinstance(error, SiteOffline):
+        more["since"] = as_rfc3339(error.since) if error.since is not None else None
+    if isinstance(error, FieldError):
+        more["errors"] = [{"field": name, "detail": fault} for name, fault in error.faults.items()]
+    return status, problem(status, code_of(error), error.message, more)
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

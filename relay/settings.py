@@ -1,0 +1,87 @@
+"""The relay's settings, all from the environment; docs/settings.md lists them.
+
+`origin` is what browsers and edges call this relay. Edges sign it into their proof, so that a proof made for one
+relay is worth nothing at another; behind a proxy it must be set.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from common.settings import Reader
+from relay.door import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`database_url` and `redis_url` may hold credentials: never log them."""
+
+    host: str
+    port: int
+    origin: str
+    database_url: str
+    redis_url: str
+    trusted_proxies: tuple[Network, ...]
+    data_dir: Path
+    log_level: str
+    log_form: str
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Raises SettingsError with all faults at once."""
+    reader = Reader(environ)
+    host = reader.text("WALLPORT_RELAY_HOST", "127.0.0.1")
+    port = reader.integer("WALLPORT_RELAY_PORT", 8090, lowest=1, highest=65535)
+    data_dir = reader.path("WALLPORT_DATA_DIR", "data")
+    default_database = f"sqlite://{(data_dir / 'relay.sqlite').absolute()}"
+    settings = Settings(
+        host=host,
+        port=port,
+        origin=_origin(reader, host, port),
+        database_url=reader.url("WALLPORT_RELAY_DATABASE_URL", ("mysql", "sqlite"), default_database),
+        redis_url=reader.url("WALLPORT_RELAY_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
+        trusted_proxies=_networks(reader, "WALLPORT_RELAY_TRUSTED_PROXIES"),
+        data_dir=data_dir,
+        log_level=reader.text(
+            "WALLPORT_LOG_LEVEL",
+            "info",
+            pattern="debug|info|warning|error",
+            hint="must be debug, info, warning or error",
+        ),
+        log_form=reader.text("WALLPORT_LOG_FORM", "text", pattern="text|json", hint="must be text or json"),
+    )
+    reader.finish(own_prefix="WALLPORT_RELAY_")
+    return settings
+
+
+def _origin(reader: Reader, host: str, port: int) -> str:
+    """Scheme, host and port, without a path; must be given unless the relay listens on loopback only."""
+    name = "WALLPORT_RELAY_ORIGIN"
+    is_local = host == "localhost" or _is_loopback(host)
+    shown = f"[{host}]" if ":" in host else host
+    origin = reader.url(name, ("https", "http"), f"http://{shown}:{port}" if is_local else None)
+    parts = urlsplit(origin)
+    if origin and (parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None):
+        reader.faults.setdefault(name, "must be scheme, host and port only, like https://relay.example.org")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _networks(reader: Reader, name: str) -> tuple[Network, ...]:
+    networks: list[Network] = []
+    for text in (reader.optional_text(name) or "").split(","):
+        if not text.strip():
+            continue
+        try:
+            networks.append(ipaddress.ip_network(text.strip()))
+        except ValueError:
+            reader.faults[name] = "must be addresses or networks with commas between, like 127.0.0.1,10.0.0.0/8"
+    return tuple(networks)

@@ -1,0 +1,72 @@
+"""Which tunnel carries a site: the newest, at once."""
+
+from dataclasses import dataclass
+
+from relay.sites import Site, Sites
+
+HOME = Site("id-1", "home")
+
+
+@dataclass(frozen=True)
+class FakeLink:
+    site: Site
+    fence: int
+
+
+def test_the_newest_connection_takes_the_site_at_once() -> None:
+    """The claim answers with the one it replaces, and does not wait for its end."""
+    sites: Sites[FakeLink] = Sites()
+    old, new = FakeLink(HOME, 1), FakeLink(HOME, 2)
+    assert sites.claim(old) is None
+    assert sites.claim(new) is old
+    assert sites.live("home") is new
+    assert list(sites) == [new]
+
+
+def test_a_connection_that_ends_late_does_not_take_the_site_offline() -> None:
+    sites: Sites[FakeLink] = Sites()
+    old, new = FakeLink(HOME, 1), FakeLink(HOME, 2)
+    sites.claim(old)
+    sites.claim(new)
+    assert not sites.release(old, now=10.0)
+    assert sites.live("home") is new
+    assert sites.release(new, now=11.0)
+    assert sites.live("home") is None
+    assert sites.lost_at("id-1") == 11.0
+
+
+def test_a_claim_that_was_overtaken_comes_too_late() -> None:
+    """Two handshakes at once: the higher fence wins, whichever claims first."""
+    sites: Sites[FakeLink] = Sites()
+    slow, fast = FakeLink(HOME, 1), FakeLink(HOME, 2)
+    sites.claim(fast)
+    assert sites.claim(slow) is slow
+    assert sites.live("home") is fast
+
+
+def test_a_new_connection_forgets_the_offline_time() -> None:
+    sites: Sites[FakeLink] = Sites()
+    link = FakeLink(HOME, 1)
+    sites.claim(link)
+    sites.release(link, now=5.0)
+    sites.claim(FakeLink(HOME, 2))
+    assert sites.lost_at("id-1") is None
+
+
+def test_a_site_that_was_renamed_answers_to_its_new_name_only() -> None:
+    sites: Sites[FakeLink] = Sites()
+    sites.claim(FakeLink(HOME, 1))
+    renamed = FakeLink(Site("id-1", "villa"), 2)
+    sites.claim(renamed)
+    assert sites.live("home") is None
+    assert sites.live("villa") is renamed
+
+
+def test_fences_only_grow() -> None:
+    """Above what this process, the edge and Redis know; also when two handshakes overlap, or Redis forgot."""
+    sites: Sites[FakeLink] = Sites()
+    assert sites.highest_fence("id-1", 7) == 7
+    assert sites.use_fence("id-1", 8) == 8
+    assert sites.highest_fence("id-1", 3) == 8
+    assert sites.use_fence("id-1", 8) == 9
+    assert sites.use_fence("id-1", 2) == 10
