@@ -1,4 +1,4 @@
-"""The edge's process and command line: `wallport-edge run | check-config | health`."""
+"""The edge's process and command line: `wallport-edge run | check-config | health | enroll`."""
 
 import os
 import signal
@@ -71,6 +71,23 @@ def health() -> None:
         typer.echo(f"{name:40} {count}")
     if any(part["status"] == "failing" for part in found.components.values()):
         raise typer.Exit(EXIT_FAILING)
+
+
+@cli.command()
+def enroll(
+    relay: Annotated[str, typer.Option(help="The relay's URL, https://relay.example.org.")],
+    code: Annotated[str, typer.Option(help="The one-time code that `wallport-relay site add` printed.")],
+) -> None:
+    """Make this site known to a relay. A running edge connects within seconds."""
+    settings = _settings()
+    try:
+        enrolled = app.enrol(settings, relay, code)
+    except FieldError as exc:
+        _refuse(exc)
+    except AppError as exc:
+        typer.echo(exc.message, err=True)
+        raise typer.Exit(EXIT_FAILING) from None
+    typer.echo(f"Enrolled as {enrolled.site} at {enrolled.relay_url}: {enrolled.relay_url}/s/{enrolled.site}/")
 
 
 def main() -> None:

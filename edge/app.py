@@ -13,17 +13,23 @@ from common.health import Health
 from common.model import EdgeHealth
 from common.store import samples
 from common.store.bind import open_store
+from edge.adapters import enrolment
+from edge.adapters.enrolment import FileEnrolments
+from edge.adapters.local_api import UnixApi
 from edge.adapters.mqtt import MqttSource
 from edge.adapters.redis_mirror import RedisMirror
+from edge.adapters.relay_socket import WebsocketsRelay
 from edge.adapters.spool import Spool
 from edge.loops.delivery import DeliveryLoop
 from edge.loops.heartbeat import HeartbeatLoop
 from edge.loops.mirror import MirrorLoop
 from edge.loops.recorder import RecorderLoop
+from edge.loops.tunnel import TunnelLoop
 from edge.mirror import Mirror
 from edge.openwb import v1
 from edge.settings import Settings
 from edge.supervisor import Supervisor
+from edge.tunnel import Enrolment
 
 log = logs.get(__name__)
 
@@ -38,6 +44,9 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     spool = Spool(settings.data_dir / "spool.sqlite", health)
     delivery = DeliveryLoop(spool, partial(samples.insert, store), store.ping, health)
     recorder = RecorderLoop(mirror.current_state, spool, settings.sample_interval_s, health, clock)
+    tunnel = TunnelLoop(
+        FileEnrolments(settings.data_dir), WebsocketsRelay(settings.relay_ca_file), UnixApi(settings.api_socket), health
+    )
     supervisor = Supervisor(health)
     # Stopped in reverse: what feeds a loop stops after it, and the heartbeat tells of the others until the end.
     supervisor.add("heartbeat", HeartbeatLoop(redis, health, clock).run)
@@ -45,6 +54,7 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     supervisor.add("mqtt", source.run, stop_within_s=6.0)  # connecting cannot be cut short
     supervisor.add("delivery", delivery.run, stop_within_s=5.0)  # a unit of work on a slow database
     supervisor.add("recorder", recorder.run)
+    supervisor.add("tunnel", tunnel.run, stop_within_s=8.0)  # says goodbye, and lets requests under way break off
     _prepare(settings.data_dir)
     log.info("edge_started", site=settings.site_name)
     hanging = supervisor.run_until(stopping)
@@ -54,6 +64,11 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
         redis.close()
     log.info("edge_stopped", hanging=",".join(hanging) or None)
     return hanging
+
+
+def enrol(settings: Settings, relay_url: str, code: str) -> Enrolment:
+    """Make this site known to a relay; a running edge notices. Raises what `edge.adapters.enrolment.enrol` raises."""
+    return enrolment.enrol(relay_url, code, settings.data_dir, settings.relay_ca_file)
 
 
 def _prepare(data_dir: Path) -> None:

@@ -20,6 +20,7 @@ from common.model import EdgeHealth
 from common.store import samples
 from common.store.bind import open_store
 from tests.kit import servers
+from tests.kit.ports import reserved_port
 from tests.kit.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
@@ -124,6 +125,17 @@ def test_check_config_starts_nothing(settings: dict[str, str]) -> None:
     assert _call(settings | {"WALLPORT_REDIS_URL": "redis://127.0.0.1:1/0"}, "check-config").returncode == 0
 
 
+def test_enrolling_tells_what_is_wrong(settings: dict[str, str], tmp_path: Path) -> None:
+    """A URL of the wrong form is bad input, a relay that is not there a failure; neither leaves anything behind."""
+    done = _call(settings, "enroll", "--relay", "relay.example.org", "--code", "1")
+    assert (done.returncode, "https://" in done.stderr) == (2, True)
+    with reserved_port() as port:
+        done = _call(settings, "enroll", "--relay", f"http://127.0.0.1:{port}", "--code", "1")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "the relay cannot be reached"
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(
     number: signal.Signals, settings: dict[str, str], broker: servers.Broker, reader: redis.Redis, tmp_path: Path
@@ -154,6 +166,7 @@ def test_health_tells_how_it_is(
         done = _call(settings, "health")
         assert done.returncode == 0, done.stdout
         assert "mqtt" in done.stdout
+        assert _status(reader, "relay") == "disabled"  # not enrolled: nothing goes out, and nothing is missing
         broker.stop()
         eventually(lambda: _status(reader, "mqtt") == "failing", within_s=20)
         done = _call(settings, "health")
