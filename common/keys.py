@@ -1,6 +1,7 @@
 """Every Redis key and stream, one function each, with its shape.
 
-Nobody else writes a key's name. The edge writes all keys of the site; the api reads them.
+Nobody else writes a key's name. The edge writes the keys of the site and the api reads them; commands go the other
+way, from the api's stream to the edge.
 """
 
 CHANGES_KEPT = 10_000
@@ -21,8 +22,30 @@ def state() -> str:
 
 
 def changes() -> str:
-    """Stream, id `{seq}-0`, one field `d`: JSON of `{"changes": {path: value}}`; about CHANGES_KEPT entries."""
+    """Stream, id `{seq}-0`; about CHANGES_KEPT entries, all written by the edge's mirror loop, which owns `seq`.
+
+    An entry has one field: `d`, JSON of `{"changes": {path: value}}`, or `e`, JSON of an event that changed no value:
+    `{"type": "command", "record": common.commands.CommandRecord}`.
+    """
     return "wallport:changes"
+
+
+def commands() -> str:
+    """Stream of the api, ids by Redis, one field `d`: JSON of `common.commands.Command`; about COMMANDS_KEPT entries."""
+    return "wallport:commands"
+
+
+def command(command_id: str) -> str:
+    """String with a TTL of RECORD_KEPT_S: JSON of `common.commands.CommandRecord`.
+
+    The api writes the first one, in the transaction that appends the command; the edge every later one.
+    """
+    return f"wallport:command:{command_id}"
+
+
+def idempotency(user: str, key: str) -> str:
+    """String with a TTL of RECORD_KEPT_S: the id of the command that this user's `Idempotency-Key` made."""
+    return f"wallport:idempotency:{len(user)}:{user}:{key}"
 
 
 def edge_health() -> str:
