@@ -49,13 +49,17 @@ class KeyFileUnusable(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says. `session_id` names one login, `token_id` this very token; instants in Unix seconds."""
+    """What a token says. `session_id` names one login, `token_id` this very token; instants in Unix seconds.
+
+    `lasts_until` is when what this token opens must end: its own end, or for a ticket that of the login behind it.
+    """
 
     user: str
     role: str
     session_id: str
     issued_at: int
     expires_at: int
+    lasts_until: int
     token_id: str
 
 
@@ -75,10 +79,14 @@ class TokenKey:
         """The key in `path`, made there (mode 0600) if there is none. Raises KeyFileUnusable."""
         return cls(_load_or_create(path), site)
 
-    def issue(self, audience: str, *, user: str, role: str, session_id: str, ttl_s: int) -> tuple[str, Claims]:
+    def issue(
+        self, audience: str, *, user: str, role: str, session_id: str, ttl_s: int, lasts_until: int | None = None
+    ) -> tuple[str, Claims]:
         """A fresh token and what it says. Valid from now, for `ttl_s` seconds of real time."""
         issued_at = int(self._now())
-        claims = Claims(user, role, session_id, issued_at, issued_at + ttl_s, secrets.token_urlsafe(12))
+        expires_at = issued_at + ttl_s
+        until = expires_at if lasts_until is None else lasts_until
+        claims = Claims(user, role, session_id, issued_at, expires_at, until, secrets.token_urlsafe(12))
         payload = {
             "sub": claims.user,
             "role": claims.role,
@@ -87,6 +95,7 @@ class TokenKey:
             "jti": claims.token_id,
             "iat": claims.issued_at,
             "exp": claims.expires_at,
+            "until": claims.lasts_until,
             "aud": audience,
         }
         return jwt.encode(payload, self._private_key, ALGORITHM, headers={"kid": self.key_id}), claims
@@ -103,7 +112,7 @@ class TokenKey:
                 audience=audience,
                 # Times are judged below, by our clock; PyJWT only makes sure that they are there.
                 options={
-                    "require": ["sub", "role", "site", "sid", "jti", "iat", "exp", "aud"],
+                    "require": ["sub", "role", "site", "sid", "jti", "iat", "exp", "until", "aud"],
                     "verify_exp": False,
                     "verify_iat": False,
                     "verify_nbf": False,
@@ -124,10 +133,18 @@ class TokenKey:
 
 def _claims_of(payload: dict[str, Any]) -> Claims:
     texts = [payload[name] for name in ("sub", "role", "site", "sid", "jti")]
-    numbers = [payload[name] for name in ("iat", "exp")]
+    numbers = [payload[name] for name in ("iat", "exp", "until")]
     if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
         raise ValueError("a claim has the wrong type")
-    return Claims(payload["sub"], payload["role"], payload["sid"], payload["iat"], payload["exp"], payload["jti"])
+    return Claims(
+        user=payload["sub"],
+        role=payload["role"],
+        session_id=payload["sid"],
+        issued_at=payload["iat"],
+        expires_at=payload["exp"],
+        lasts_until=payload["until"],
+        token_id=payload["jti"],
+    )
 
 
 def _load_or_create(path: Path) -> Ed25519PrivateKey:

@@ -34,8 +34,15 @@ def test_a_token_says_what_it_was_issued_for() -> None:
     claims = key().verify(ACCESS, token)
     assert claims == issued
     assert (claims.user, claims.role, claims.session_id) == ("anna", "driver", "s1")
-    assert (claims.issued_at, claims.expires_at) == (NOW, NOW + 900)
+    assert (claims.issued_at, claims.expires_at, claims.lasts_until) == (NOW, NOW + 900, NOW + 900)
     assert jwt.get_unverified_header(token) == {"alg": "EdDSA", "kid": key().key_id, "typ": "JWT"}
+
+
+def test_a_ticket_says_when_the_login_behind_it_ends() -> None:
+    """It is valid for seconds, what it opens may last longer."""
+    token, _ = key().issue(TICKET, user="anna", role="viewer", session_id="s", ttl_s=30, lasts_until=NOW + 500)
+    claims = key().verify(TICKET, token)
+    assert (claims.expires_at, claims.lasts_until) == (NOW + 30, NOW + 500)
 
 
 def test_two_tokens_have_two_ids() -> None:
@@ -79,6 +86,7 @@ PAYLOAD: dict[str, Any] = {
     "jti": "t",
     "iat": NOW,
     "exp": NOW + 900,
+    "until": NOW + 900,
     "aud": ACCESS,
 }
 

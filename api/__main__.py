@@ -1,0 +1,196 @@
+"""The process and its command line: run it, check its settings, manage its users. Nothing secret is an argument."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from api.access import Role
+from api.app import serve
+from api.settings import Settings, read_settings
+from common import logs
+from common.clock import parse_clock
+from common.errors import AppError, FieldError
+from common.security import totp
+from common.security.passwords import Passwords, checked
+from common.settings import SettingsError
+from common.store import users
+from common.store.bind import Store, open_store
+from common.store.errors import UserUnknown
+
+BAD_SETTINGS = 2
+FAILED = 1
+LONGEST_PASSWORD_FILE = 4096  # bytes
+
+cli = typer.Typer(
+    name="wallport-api",
+    help="The on-site API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+user_cli = typer.Typer(no_args_is_help=True, help="The people who may log in.")
+cli.add_typer(user_cli, name="user")
+
+Name = Annotated[str, typer.Argument(help="1 to 64 characters, upper and lower case alike", metavar="NAME")]
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="Read the password from the first line of this file; - is standard input.")
+]
+
+
+def main() -> None:
+    cli()
+
+
+@cli.command()
+def run(clock: Annotated[str | None, typer.Option(help="starts_at/anchored_at/speed, for the demo")] = None) -> None:
+    """Serve until SIGTERM."""
+    with _clear_words():
+        settings = _settings()
+        logs.set_up(settings.log_level, settings.log_form)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, parse_clock(clock)))
+
+
+@cli.command()
+def check_config() -> None:
+    """Say what is wrong with the settings, all at once, and end with 2; or that they are good."""
+    with _clear_words():
+        _settings()
+    typer.echo("the settings are good")
+
+
+@user_cli.command()
+def add(
+    name: Name,
+    role: Annotated[Role, typer.Option(help="What the user may do.")],
+    password_file: PasswordFile = None,
+) -> None:
+    """Add a user. Asks for the password, or reads it from a file."""
+    with _clear_words(), _store() as store:
+        _check_name(name)
+        password_hash = Passwords().hash(_password(password_file))
+        users.add(store, name=name, password_hash=password_hash, role=role.value, created_at=int(time.time()))
+    typer.echo(f"added {name} as {role.value}")
+
+
+@user_cli.command("list")
+def list_users() -> None:
+    """Show all users."""
+    with _clear_words(), _store() as store:
+        for user in users.list_all(store):
+            marks = [user.role, *(["disabled"] if user.is_disabled else []), *(["totp"] if user.totp_secret else [])]
+            typer.echo(f"{user.name}\t{', '.join(marks)}")
+
+
+@user_cli.command()
+def set_password(name: Name, password_file: PasswordFile = None) -> None:
+    """Replace a user's password."""
+    with _clear_words(), _store() as store:
+        _check_known(store, name)
+        users.set_password_hash(store, name, Passwords().hash(_password(password_file)))
+    typer.echo(f"set the password of {name}")
+
+
+@user_cli.command("totp")
+def new_totp(name: Name) -> None:
+    """Make a TOTP secret for a user and show it, this once. It replaces an earlier one."""
+    with _clear_words():
+        settings = _settings()
+        with _opened(settings) as store:
+            secret = totp.new_secret()
+            users.set_totp_secret(store, name, secret)
+    typer.echo(f"secret: {secret}")
+    typer.echo(f"uri:    {totp.uri(secret, user=name, site=settings.site_name)}")
+
+
+@user_cli.command()
+def disable(name: Name) -> None:
+    """Let a user log in no more. A token that was given out ends within 15 minutes."""
+    _set_disabled(name, True)
+    typer.echo(f"disabled {name}")
+
+
+@user_cli.command()
+def enable(name: Name) -> None:
+    """Let a disabled user log in again."""
+    _set_disabled(name, False)
+    typer.echo(f"enabled {name}")
+
+
+def _set_disabled(name: str, is_disabled: bool) -> None:
+    with _clear_words(), _store() as store:
+        users.set_disabled(store, name, is_disabled)
+
+
+def _settings() -> Settings:
+    return read_settings(os.environ)
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    with _opened(_settings()) as store:
+        yield store
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Store]:
+    logs.set_up("error", settings.log_form)
+    store = open_store(settings.database_url)
+    try:
+        store.migrate()
+        yield store
+    finally:
+        store.close()
+
+
+def _check_name(name: str) -> None:
+    if not 1 <= len(name.strip()) <= users.LONGEST_NAME or not name.isprintable():
+        raise FieldError("bad name", {"name": f"must have 1 to {users.LONGEST_NAME} printable characters"})
+
+
+def _check_known(store: Store, name: str) -> None:
+    """Before a password is asked for."""
+    if users.get(store, name) is None:
+        raise UserUnknown(f"there is no user {name!r}")
+
+
+def _password(file: Path | None) -> str:
+    if file is None:
+        return checked(str(typer.prompt("Password", hide_input=True, confirmation_prompt=True)))
+    try:
+        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
+            text = source.read(LONGEST_PASSWORD_FILE).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise FieldError("bad password file", {"password-file": "cannot be read as UTF-8 text"}) from exc
+    return checked(text.partition("\n")[0].removesuffix("\r"))
+
+
+@contextmanager
+def _clear_words() -> Iterator[None]:
+    """End with one clear line on standard error instead of a traceback."""
+    try:
+        yield
+    except SettingsError as exc:
+        for name, fault in sorted(exc.faults.items()):
+            typer.echo(f"{name} {fault}", err=True)
+        raise typer.Exit(BAD_SETTINGS) from exc
+    except FieldError as exc:
+        for name, fault in sorted(exc.faults.items()):
+            typer.echo(f"{name} {fault}", err=True)
+        raise typer.Exit(FAILED) from exc
+    except AppError as exc:
+        detail = f" ({logs.redact_text(exc.detail)})" if exc.detail else ""
+        typer.echo(f"{exc.message}{detail}", err=True)
+        raise typer.Exit(FAILED) from exc
+
+
+if __name__ == "__main__":
+    main()

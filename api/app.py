@@ -1,0 +1,179 @@
+"""Puts the api together: settings and parts in, a Sanic application or a running process out. The only such place."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sanic import HTTPResponse, Request, Sanic
+from sanic.config import Config
+
+from api.access import Origin
+from api.adapters import listeners
+from api.adapters.passwords import PasswordThreads
+from api.adapters.redis_state import RedisState
+from api.adapters.store import StoreThreads
+from api.ports import Deps
+from api.handlers import admin, auth, docs, health, live, records, state
+from api.handlers.errors import ProblemHandler
+from api.handlers.guard import guard, harden, template
+from api.handlers.hub import Hub
+from api.sessions import Elevations, Tickets
+from api.settings import Settings
+from api.throttle import Throttle
+from common import logs
+from common.clock import Clock
+from common.security.passwords import Passwords
+from common.security.tokens import TokenKey
+from common.store.bind import open_store
+
+log = logs.get(__name__)
+
+Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
+
+ROUTES: Mapping[tuple[str, str], Handler] = {
+    ("GET", "/healthz"): health.healthz,
+    ("GET", "/readyz"): health.readyz,
+    ("GET", "/openapi.json"): docs.document,
+    ("GET", "/docs"): docs.page,
+    ("POST", "/api/v1/auth/login"): auth.login,
+    ("POST", "/api/v1/auth/ticket"): auth.ticket,
+    ("POST", "/api/v1/auth/elevate"): auth.elevate,
+    ("GET", "/api/v1/me"): auth.me,
+    ("GET", "/api/v1/site"): state.site,
+    ("GET", "/api/v1/state"): state.state,
+    ("GET", "/api/v1/chargepoints"): state.charge_points,
+    ("GET", "/api/v1/chargepoints/<id:str>"): state.charge_point,
+    ("GET", "/api/v1/history"): records.history,
+    ("GET", "/api/v1/admin/topics"): admin.topics,
+}
+"""(method, path in Sanic's spelling) → handler, besides the websocket."""
+
+LIVE_PATH = "/api/v1/live"
+
+SANIC_SETTINGS: Mapping[str, Any] = {
+    "ACCESS_LOG": False,
+    # sanic-ext stays off. Of what it offers, CORS stays closed until a page of another origin exists, its OpenAPI loses
+    # msgspec's constraints and loads its pages from a CDN, and `Deps` reach the handlers without injection.
+    "AUTO_EXTEND": False,
+    "KEEP_ALIVE_TIMEOUT": 75,  # above the 60 s after which nginx gives up an idle upstream connection
+    "MOTD": False,
+    "REQUEST_MAX_SIZE": 64 * 1024,  # the largest body is a login
+    "REQUEST_TIMEOUT": 30,
+    "RESPONSE_TIMEOUT": 30,  # above the 15 s after which the store gives up a query
+    "TOUCHUP": False,  # rewrites Sanic's own source at the start, once per process: a second app would not start
+    "WEBSOCKET_MAX_SIZE": 4096,  # clients have nothing to say
+    "WEBSOCKET_PING_INTERVAL": 20,
+    "WEBSOCKET_PING_TIMEOUT": 20,
+}
+
+RESTART_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where a started api can be reached."""
+
+    host: str
+    port: int
+
+
+def create_app(deps: Deps, name: str = "wallport-api") -> Sanic[Any, Any]:
+    """The application with all its routes, guarded. Must be called inside the running event loop."""
+    config = Config(env_prefix=None)  # its settings are ours; no SANIC_… variable changes them
+    config.update(SANIC_SETTINGS)
+    app: Sanic[Any, Any] = Sanic(name, config=config, configure_logging=False, error_handler=ProblemHandler())
+    app.ctx.deps = deps
+    app.ctx.hub = Hub(deps.state)
+    app.ctx.readiness = health.Readiness()
+    for (method, path), handler in ROUTES.items():
+        methods = ["GET", "HEAD"] if method == "GET" else [method]
+        app.add_route(handler, path, methods=methods, name=f"{method}_{path}".translate(_NAME))
+    app.add_websocket_route(live.push, LIVE_PATH, name="live")
+    app.register_middleware(guard, "request")
+    app.register_middleware(_prepare_live, "request")
+    app.register_middleware(harden, "response")
+    return app
+
+
+def served_routes(app: Sanic[Any, Any]) -> set[tuple[str, str]]:
+    """(method, path) of everything that answers, as access.py and openapi.py spell it; HEAD goes with GET."""
+    return {
+        (method, template(route.path)) for route in app.router.routes for method in route.methods if method != "HEAD"
+    }
+
+
+@asynccontextmanager
+async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
+    """The whole api at work inside the block. Raises ListenerUnusable, KeyFileUnusable or FieldError at the start."""
+    async with AsyncExitStack() as stack:
+        tokens = TokenKey.from_file(settings.token_key_file, settings.site_name)
+        lan = listeners.bind_tcp(settings.host, settings.port)
+        stack.callback(lan.close)
+        relay = listeners.bind_unix(settings.relay_socket)
+        stack.callback(relay.close)
+        redis = RedisState(settings.redis_url)
+        stack.push_async_callback(redis.close)
+        store = StoreThreads(open_store(settings.database_url))
+        stack.callback(store.close)
+        passwords = PasswordThreads(Passwords())
+        stack.callback(passwords.close)
+        deps = Deps(
+            settings=settings,
+            clock=clock,
+            state=redis,
+            store=store,
+            passwords=passwords,
+            tokens=tokens,
+            origin_of=_origin_of,
+            tickets=Tickets(),
+            elevations=Elevations(),
+            logins=Throttle(),
+            codes=Throttle(),
+        )
+        host, port = lan.getsockname()[:2]
+        app = create_app(deps, name=f"wallport-api-{port}")  # Sanic knows its apps by name; a test has several
+        hub = asyncio.create_task(_supervised("hub", app.ctx.hub.run))
+        stack.push_async_callback(_cancelled, hub)
+        await stack.enter_async_context(listeners.serving(app, lan, relay))
+        yield Running(host, port)
+
+
+async def serve(settings: Settings, clock: Clock) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    async with started(settings, clock) as running:
+        await listeners.until_told_to_stop(
+            lambda: log.info("api_started", host=running.host, port=running.port, site=settings.site_name)
+        )
+        log.info("api_stopping")
+
+
+def _origin_of(request: Request) -> Origin:
+    return listeners.origin_of(request)
+
+
+async def _prepare_live(request: Request) -> None:
+    """The websocket's own checks, before its handshake."""
+    if request.route is not None and getattr(request.route.extra, "websocket", False):
+        await live.prepare(request)
+
+
+async def _supervised(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Restart a task that failed by a bug, visibly."""
+    while True:
+        started_at = time.monotonic()
+        try:
+            await run()
+        except Exception:  # the supervisor; ruff sees that it is logged
+            log.error("task_failed", task=name, ran_s=round(time.monotonic() - started_at, 1), exc_info=True)
+        await asyncio.sleep(RESTART_AFTER_S)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+_NAME = str.maketrans(dict.fromkeys("/<>:.{}", "_"))

@@ -1,0 +1,106 @@
+"""The errors that the api itself raises; problems.py gives each its HTTP status. docs/errors.md lists all codes."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from common.errors import AppError
+
+
+class LoginRequired(AppError):
+    """The request carries no token."""
+
+    code = "login_required"
+
+
+class LoginFailed(AppError):
+    """Wrong name, wrong password or a disabled user: the answer is the same for all three."""
+
+    code = "login_failed"
+
+
+class NotAllowed(AppError):
+    """The user's role does not allow it, or nobody's does."""
+
+    code = "not_allowed"
+
+
+class NotFromHere(AppError):
+    """It answers on the LAN only, and the request came through the relay."""
+
+    code = "not_from_here"
+
+
+class ElevationRequired(AppError):
+    """An admin's action that needs a TOTP code of the last minutes: POST auth/elevate, then try again."""
+
+    code = "elevation_required"
+
+
+class TotpNotSetUp(AppError):
+    """The user has no TOTP secret, so there is no code to enter."""
+
+    code = "totp_not_set_up"
+
+
+class WrongCode(AppError):
+    """The TOTP code is wrong, too old, or was used before."""
+
+    code = "wrong_code"
+
+
+class MalformedBody(AppError):
+    """The body is not the JSON object that is expected."""
+
+    code = "malformed_body"
+
+
+class NotFound(AppError):
+    """No such route, or no such thing at this site."""
+
+    code = "not_found"
+
+
+class UpgradeRequired(AppError):
+    """The route is a websocket, and the request does not ask for one."""
+
+    code = "upgrade_required"
+
+
+class StateUnknown(AppError):
+    """The edge has not written any state yet."""
+
+    code = "state_unknown"
+    is_retryable = True
+
+
+class NotReady(AppError):
+    """Something that is configured does not work; `components` says what."""
+
+    code = "not_ready"
+    is_retryable = True
+
+    def __init__(self, message: str, components: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.components = components
+
+
+class _Later(AppError):
+    """Something that is refused now and allowed in `retry_after_s` seconds."""
+
+    is_retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyAttempts(_Later):
+    """Too many wrong passwords or codes; throttle.py has the rules."""
+
+    code = "too_many_attempts"
+
+
+class Overloaded(_Later):
+    """A bound of the api is reached: logins being checked, live connections, waiting database work."""
+
+    code = "overloaded"

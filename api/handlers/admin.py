@@ -1,0 +1,13 @@
+"""What only admins see."""
+
+from sanic import HTTPResponse, Request
+
+from api import inputs
+from api.ports import deps_of
+from api.handlers.answers import json_answer
+
+
+async def topics(request: Request) -> HTTPResponse:
+    """The raw mirror: allow-listed MQTT topics with their last payloads."""
+    inputs.query(request.query_string, ())
+    return json_answer({"topics": await deps_of(request).state.topics()})

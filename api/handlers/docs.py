@@ -1,0 +1,32 @@
+"""The API's own description, for programs and for people. Made once; it never changes while the process runs."""
+
+import hashlib
+from functools import cache
+
+import msgspec
+from sanic import HTTPResponse, Request
+
+from api import docs_page, openapi
+from api.handlers.answers import tagged_answer
+
+_HTML_HEADERS = {"cache-control": "no-store", "content-security-policy": docs_page.SECURITY_POLICY}
+
+
+async def document(request: Request) -> HTTPResponse:
+    raw, digest = _document()
+    return tagged_answer(request, raw, digest)
+
+
+async def page(_request: Request) -> HTTPResponse:
+    return HTTPResponse(_page(), 200, _HTML_HEADERS, "text/html; charset=utf-8")
+
+
+@cache
+def _document() -> tuple[msgspec.Raw, str]:
+    encoded = msgspec.json.encode(openapi.document())
+    return msgspec.Raw(encoded), hashlib.sha256(encoded).hexdigest()
+
+
+@cache
+def _page() -> str:
+    return docs_page.page(openapi.document())

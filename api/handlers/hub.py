@@ -1,0 +1,122 @@
+"""One reader of the change stream for all live connections: hands every entry to their outboxes, in order, once.
+
+Survives Redis: it goes on where it stopped, or, when the stream no longer holds that place, has every client take a
+new snapshot. It also watches the edge's heartbeat, so that clients learn that nobody vouches for the values any more.
+Run by app.py under its supervisor; the event loop owns all of it.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from api import views
+from api.ports import StateReader
+from api.errors import Overloaded
+from api.live import Outbox
+from common import logs
+from common.backoff import Backoff
+from common.errors import RedisUnavailable
+
+log = logs.get(__name__)
+
+MOST_CONNECTIONS = 200
+"""Live connections of one site; a household has ten. Each costs about 50 kB and its share of every change."""
+
+HEARTBEAT_EVERY_S = 2.0  # how often the edge's heartbeat is looked at while changes keep the reader busy
+
+
+class Hub:
+    """The connections and the place in the stream."""
+
+    def __init__(self, state: StateReader) -> None:
+        self._state = state
+        self._outboxes: dict[Outbox, asyncio.Event] = {}
+        self._seq: int | None = None
+        self._is_edge_alive = False
+        self._is_wallbox_silent = True
+        self._looked_at = 0.0
+
+    def check_room(self) -> None:
+        """Raises Overloaded if no connection more is taken."""
+        if len(self._outboxes) >= MOST_CONNECTIONS:
+            raise Overloaded("too many live connections", retry_after_s=10)
+
+    @contextmanager
+    def subscribed(self, outbox: Outbox) -> Iterator[asyncio.Event]:
+        """Inside, `outbox` gets every change; the event is set whenever it has news."""
+        wake = asyncio.Event()
+        self._outboxes[outbox] = wake
+        if self._seq is not None:
+            outbox.put_staleness(self._is_stale())
+        try:
+            yield wake
+        finally:
+            del self._outboxes[outbox]
+
+    async def run(self) -> None:
+        """Read until cancelled; Redis being away is waited for."""
+        backoff = Backoff(first_s=0.2, longest_s=5.0)
+        is_lost = False
+        while True:
+            try:
+                await self._find_place()
+                backoff.reset()
+                if is_lost:
+                    log.info("change_stream_back")
+                    is_lost = False
+                while True:
+                    await self._read_once()
+            except RedisUnavailable as exc:
+                (log.debug if is_lost else log.warning)("change_stream_lost", detail=exc.detail)
+                is_lost = True
+                self._is_edge_alive = False
+                self._judge()
+                await asyncio.sleep(backoff.next_delay_s())
+
+    async def _find_place(self) -> None:
+        """After a start or a loss: go on after the last entry handed out if the stream still has it."""
+        seen = await self._state.observe()
+        if self._seq is not None and self._seq > 0:
+            entries = await self._state.entries_from(self._seq, 1)
+            is_there = bool(entries) and entries[0].seq == self._seq
+        else:
+            is_there = False
+        if not is_there:
+            is_first = self._seq is None
+            self._seq = seen.snapshot.seq if seen.snapshot is not None else 0
+            if seen.snapshot is not None:
+                self._is_wallbox_silent = seen.snapshot.state.meta.is_stale
+            if not is_first:
+                for outbox in self._outboxes:
+                    outbox.start_over()
+        self._is_edge_alive = seen.is_edge_alive
+        self._looked_at = asyncio.get_running_loop().time()
+        self._judge()
+
+    async def _read_once(self) -> None:
+        entries = await self._state.next_entries(self._seq or 0)
+        for entry in entries:
+            self._hand_out(entry.seq, entry.changes)
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at >= HEARTBEAT_EVERY_S:
+            self._looked_at = now
+            self._is_edge_alive = (await self._state.observe()).is_edge_alive
+        self._judge()
+
+    def _hand_out(self, seq: int, raw: Mapping[str, Any]) -> None:
+        shown = views.changes(raw)
+        # Told as what is true for clients: see put_staleness.
+        self._is_wallbox_silent = bool(shown.pop("is_stale", self._is_wallbox_silent))
+        for outbox in self._outboxes:
+            outbox.put(seq, shown)
+        self._seq = seq
+
+    def _judge(self) -> None:
+        for outbox, wake in self._outboxes.items():
+            outbox.put_staleness(self._is_stale())
+            if outbox.has_news():
+                wake.set()
+
+    def _is_stale(self) -> bool:
+        return self._is_wallbox_silent or not self._is_edge_alive

@@ -1,0 +1,117 @@
+"""What the handlers work with: each part as the little that they use of it. app.py puts the real ones together.
+
+Handlers import this and never an adapter; tests may pass other objects of the same form.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+from sanic import Request
+
+from api.access import Origin, Role
+from api.sessions import Elevations, Tickets
+from api.settings import Settings
+from api.throttle import Throttle
+from common.clock import Clock
+from common.model import EdgeHealth, Snapshot
+from common.security.passwords import Verdict
+from common.security.tokens import TokenKey
+from common.store.rows import SampleRow, UserRow
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the edge keeps in Redis, read at one instant. `snapshot` is None before the edge wrote any."""
+
+    snapshot: Snapshot | None
+    is_edge_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the change stream: path → new value, as the edge wrote it."""
+
+    seq: int
+    changes: Mapping[str, Any]
+
+
+class StateReader(Protocol):
+    """Redis. Every method raises RedisUnavailable."""
+
+    async def observe(self) -> Observation: ...
+
+    async def edge_health(self) -> EdgeHealth | None:
+        """None when the edge did not renew it in time."""
+        ...
+
+    async def topics(self) -> dict[str, str]:
+        """The raw mirror."""
+        ...
+
+    async def entries_from(self, seq: int, count: int) -> list[Entry]:
+        """At most `count` entries with this number or a higher one, in order."""
+        ...
+
+    async def next_entries(self, seq: int) -> list[Entry]:
+        """Entries with a higher number; waits some seconds for one, and returns none if there is none by then."""
+        ...
+
+
+class SiteStore(Protocol):
+    """The database, in threads of its own. Every method raises StoreUnavailable, StoreError or Overloaded."""
+
+    async def ping(self) -> None: ...
+
+    async def user(self, name: str) -> UserRow | None: ...
+
+    async def set_password_hash(self, name: str, password_hash: str) -> None: ...
+
+    async def accept_totp_step(self, name: str, step: int) -> bool: ...
+
+    async def samples(self, from_s: int, to_s: int, limit: int) -> Sequence[SampleRow]: ...
+
+
+class PasswordChecker(Protocol):
+    """common/security/passwords.py in threads of its own. Every method raises Overloaded."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, stored_hash: str | None, password: str) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    settings: Settings
+    clock: Clock
+    state: StateReader
+    store: SiteStore
+    passwords: PasswordChecker
+    tokens: TokenKey
+    origin_of: Callable[[Request], Origin]
+    tickets: Tickets
+    elevations: Elevations
+    logins: Throttle
+    codes: Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who is logged in on a request, until which instant (Unix seconds)."""
+
+    user: str
+    role: Role
+    session_id: str
+    lasts_until: int
+
+
+def deps_of(request: Request) -> Deps:
+    """What app.py put there."""
+    return cast(Deps, request.app.ctx.deps)
+
+
+def login_of(request: Request) -> Login:
+    """The login that the guard found; only on routes whose rule asks for one."""
+    return cast(Login, request.ctx.login)

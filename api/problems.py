@@ -1,0 +1,92 @@
+"""Errors as RFC 9457 problems: code → status and title, and the body. Pure.
+
+`detail` is the error's public message; its private detail goes to the log only. An error whose code is not listed here
+is a mistake of ours and answers 500 without a word about itself.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from common.errors import AppError, FieldError
+
+MEDIA_TYPE = "application/problem+json"
+
+PROBLEMS: Mapping[str, tuple[int, str]] = {
+    "bad_request": (400, "The request is malformed"),
+    "malformed_body": (400, "The body is not the JSON object that is expected"),
+    "invalid_input": (400, "Some fields are missing or wrong"),
+    "login_required": (401, "Log in first"),
+    "login_failed": (401, "The login failed"),
+    "invalid_token": (401, "The token is not valid"),
+    "not_allowed": (403, "Not allowed"),
+    "not_from_here": (403, "Not from here"),
+    "elevation_required": (403, "A fresh code is needed"),
+    "wrong_code": (403, "The code is wrong"),
+    "not_found": (404, "Not found"),
+    "method_not_allowed": (405, "Method not allowed"),
+    "request_timeout": (408, "The request took too long to arrive"),
+    "totp_not_set_up": (409, "No authenticator app is set up"),
+    "too_large": (413, "The request is too large"),
+    "upgrade_required": (426, "This is a websocket"),
+    "too_many_attempts": (429, "Too many attempts"),
+    "internal": (500, "Something went wrong here"),
+    "store_failed": (500, "The database failed"),
+    "overloaded": (503, "Too busy"),
+    "not_ready": (503, "Not ready"),
+    "state_unknown": (503, "No state yet"),
+    "schema_too_new": (503, "The database belongs to a newer version"),
+    "redis_unavailable": (503, "Redis is unavailable"),
+    "store_unavailable": (503, "The database is unavailable"),
+}
+"""code → (status, title)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An HTTP answer in the making: `body` is the JSON of RFC 9457."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+def problem(code: str, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:
+    """The problem with a code of PROBLEMS."""
+    status, title = PROBLEMS[code]
+    body: dict[str, Any] = {"type": f"urn:wallport:problem:{code}", "title": title, "status": status, "code": code}
+    if detail is not None:
+        body["detail"] = detail
+    return Problem(status, body, dict(headers or {}))
+
+
+def of_error(error: AppError) -> Problem:
+    """What a client is told about an error that was raised on purpose."""
+    if error.code not in PROBLEMS or error.code == "internal":
+        return problem("internal")
+    answer = problem(error.code, error.message)
+    if isinstance(error, FieldError):
+        answer.body["errors"] = [{"field": name, "message": fault} for name, fault in sorted(error.faults.items())]
+    components = getattr(error, "components", None)
+    if components is not None:
+        answer.body["components"] = components
+    retry_after_s = getattr(error, "retry_after_s", None)
+    if retry_after_s is not None:
+        answer.headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))
+    if answer.status == 401:
+        answer.headers["www-authenticate"] = 'Bearer realm="wallport"'
+    return answer
+
+
+def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """What a client is told about an error of the web server itself, such as 405 or 413."""
+    for code, (known, _) in PROBLEMS.items():
+        if known == status and code in _SERVERS_OWN:
+            return problem(code, headers=headers)
+    return problem("bad_request" if 400 <= status < 500 else "internal", headers=headers)
+
+
+_SERVERS_OWN = frozenset(
+    {"bad_request", "not_found", "method_not_allowed", "request_timeout", "too_large", "upgrade_required", "overloaded"}
+)

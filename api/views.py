@@ -1,0 +1,112 @@
+"""State → the JSON of the API. Pure. The shapes stand in shapes.py; design: names and units are those of the model.
+
+Also renames the paths of changes, so that what `live` sends fits into what `state` answers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from api import instants
+from api.fields import EVERYTHING, PARTS, Selection
+from common.model import ChargePoint, Snapshot
+
+_META = {
+    "meta.is_stale": "is_stale",
+    "meta.generation": "site.openwb_generation",
+    "meta.version": "site.openwb_version",
+}
+
+
+def state(
+    snapshot: Snapshot, *, site_name: str, now: float, is_edge_alive: bool, selected: Selection = EVERYTHING
+) -> dict[str, Any]:
+    """`GET state`. Of a selection only the selected values are there; what the site lacks is None."""
+    return {
+        **head(snapshot, is_edge_alive=is_edge_alive),
+        "site": _site(snapshot, site_name),
+        **_parts(snapshot, selected),
+        "ages_s": {
+            path: round(max(0.0, now - heard_at), 1)
+            for path, heard_at in snapshot.heard_at.items()
+            if selected.has(path)
+        },
+    }
+
+
+def site(snapshot: Snapshot, *, site_name: str, is_edge_alive: bool) -> dict[str, Any]:
+    """`GET site`: what the site is and has."""
+    return {
+        **_site(snapshot, site_name),
+        "updated_at": instants.text(snapshot.updated_at),
+        "is_stale": is_stale(snapshot, is_edge_alive=is_edge_alive),
+        "parts": [part for part in PARTS if getattr(snapshot.state, part) is not None],
+        "charge_points": sorted(snapshot.state.charge_points),
+    }
+
+
+def charge_point(identifier: str, shown: ChargePoint) -> dict[str, Any]:
+    """One charge point with its id, as in `GET chargepoints`."""
+    return {"id": identifier, **_charge_point(shown)}
+
+
+def head(snapshot: Snapshot, *, is_edge_alive: bool) -> dict[str, Any]:
+    """What every answer about the present begins with."""
+    return {
+        "seq": snapshot.seq,
+        "updated_at": instants.text(snapshot.updated_at),
+        "is_stale": is_stale(snapshot, is_edge_alive=is_edge_alive),
+    }
+
+
+def is_stale(snapshot: Snapshot, *, is_edge_alive: bool) -> bool:
+    """Nobody vouches for the values any more: the wallbox fell silent, or the edge did."""
+    return snapshot.state.meta.is_stale or not is_edge_alive
+
+
+def changes(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The paths and values of an entry of the change stream as clients know them."""
+    return {_META.get(path, path): _shortened(path, value) for path, value in raw.items()}
+
+
+def is_always_told(path: str) -> bool:
+    """What no selection hides, since every state has it."""
+    return path == "is_stale" or path.startswith("site.")
+
+
+def _site(snapshot: Snapshot, site_name: str) -> dict[str, Any]:
+    meta = snapshot.state.meta
+    return {"name": site_name, "openwb_generation": meta.generation, "openwb_version": meta.version}
+
+
+def _parts(snapshot: Snapshot, selected: Selection) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for part in PARTS:
+        if selected.touches(part):
+            value = getattr(snapshot.state, part)
+            shown[part] = None if value is None else _picked(part, msgspec.to_builtins(value), selected)
+    if selected.touches("charge_points"):
+        shown["charge_points"] = {
+            identifier: _picked(f"charge_points.{identifier}", _charge_point(value), selected)
+            for identifier, value in snapshot.state.charge_points.items()
+            if selected.touches(f"charge_points.{identifier}")
+        }
+    return shown
+
+
+def _picked(prefix: str, values: dict[str, Any], selected: Selection) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if selected.has(f"{prefix}.{name}")}
+
+
+def _charge_point(shown: ChargePoint) -> dict[str, Any]:
+    values: dict[str, Any] = msgspec.to_builtins(shown)
+    values["limit"] = _shortened("limit", values["limit"])
+    return values
+
+
+def _shortened(path: str, value: Any) -> Any:
+    """A limit without the amounts that its type does not use."""
+    if path.rpartition(".")[2] == "limit" and isinstance(value, dict):
+        return {name: amount for name, amount in value.items() if amount is not None}
+    return value
