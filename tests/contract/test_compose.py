@@ -3,9 +3,6 @@
 import ipaddress
 import json
 import re
-import shutil
-import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,21 +10,14 @@ from typing import Any
 import jsonschema
 import pytest
 import redis
-import yaml
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.kit.compose_file import ROOT, load
 from tests.kit.ports import reserved_port
-from tests.kit.process import ServerProcess, accepts, run
+from tests.kit.process import ServerProcess, accepts
 
-ROOT = Path(__file__).parents[2]
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text()
-
-
-def load() -> dict[str, Any]:
-    with (ROOT / "docker-compose.yml").open() as file:
-        loaded: dict[str, Any] = yaml.safe_load(file)
-    return loaded
 
 
 COMPOSE = load()
@@ -216,60 +206,6 @@ def test_redis_asks_for_the_password_from_its_file(tmp_path: Path) -> None:
             assert b"s3cret" not in arguments
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    """The secrets' folder after both scripts ran, in a copy of `deploy`."""
-    for script in ("make-secrets.sh", "make-lan-certificate.sh"):
-        shutil.copy(ROOT / "deploy" / script, tmp_path)
-    run([str(tmp_path / "make-secrets.sh")])
-    run([str(tmp_path / "make-lan-certificate.sh"), "wallport.lan", "192.168.1.20"])
-    return tmp_path / "secrets"
-
-
-def test_the_scripts_make_every_secret(made: Path) -> None:
-    """All files exist but the relay's certificate, fit together, are closed to others by their folder, and are kept."""
-    wanted = {Path(secret["file"]) for secret in COMPOSE["secrets"].values()}
-    assert {path.parent for path in wanted} == {Path("deploy/secrets")}
-    missing = {path.name for path in wanted} - {path.name for path in made.iterdir()}
-    assert missing == {"relay_tls_certificate", "relay_tls_key"}
-    assert made.stat().st_mode & 0o077 == 0
-    secrets = {path.name: path.read_text().strip() for path in made.iterdir()}
-    assert len({secrets[name] for name in ("redis_password", "mariadb_password", "relay_redis_password")}) == 3
-    assert len(secrets["redis_password"]) == 48
-    assert secrets["redis_url"] == f"redis://:{secrets['redis_password']}@redis:6379/0"
-    assert secrets["relay_redis_url"] == f"redis://:{secrets['relay_redis_password']}@relay-redis:6379/0"
-    database = SERVICES["mariadb"]["environment"]
-    login = f"{database['MARIADB_USER']}:{secrets['mariadb_password']}"
-    assert secrets["database_url"] == f"mysql://{login}@mariadb:3306/{database['MARIADB_DATABASE']}"
-    assert run([str(made.parent / "make-secrets.sh")]) == ""
-    assert (made / "redis_password").read_text().strip() == secrets["redis_password"]
-
-
-def test_the_lan_certificate_is_one_that_phones_accept(made: Path) -> None:
-    """It verifies strictly for its name and address against the authority on the phones, which a renewal keeps."""
-    authority = (made / "lan_ca.pem").read_bytes()
-    run([str(made.parent / "make-lan-certificate.sh"), "wallport.lan", "192.168.1.20"])
-    assert (made / "lan_ca.pem").read_bytes() == authority
-    assert (made / "lan_ca.key").stat().st_mode & 0o077 == 0
-    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server_side.load_cert_chain(made / "lan_tls_certificate", made / "lan_tls_key")
-    phone_side = ssl.create_default_context(cafile=str(made / "lan_ca.pem"))
-    phone_side.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
-    for name in ("wallport.lan", "192.168.1.20"):
-        assert handshakes(phone_side, server_side, name)
-    with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
-        handshakes(phone_side, server_side, "other.lan")
-
-
-def test_the_certificate_script_says_how_it_is_used(tmp_path: Path) -> None:
-    """Without a name it explains itself and makes nothing."""
-    shutil.copy(ROOT / "deploy" / "make-lan-certificate.sh", tmp_path)
-    done = subprocess.run([tmp_path / "make-lan-certificate.sh"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "usage:" in done.stderr
-    assert not (tmp_path / "secrets").exists()
-
-
 def test_the_image_is_built_from_what_enters_the_build() -> None:
     """.dockerignore lets in every package and every file that the Dockerfile names, and no secret."""
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
@@ -279,20 +215,3 @@ def test_the_image_is_built_from_what_enters_the_build() -> None:
     assert allowed == {*copied.split(), *packages.split()}
     assert set(packages.split()) == {"common", "edge", "api", "relay", "simulator"}
     assert "USER wallport" in dockerfile
-
-
-def handshakes(client_side: ssl.SSLContext, server_side: ssl.SSLContext, name: str) -> bool:
-    """A TLS handshake in memory; raises what the client does not like."""
-    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = client_side.wrap_bio(to_client, to_server, server_hostname=name)
-    server = server_side.wrap_bio(to_server, to_client, server_side=True)
-    for _ in range(10):
-        waiting = 0
-        for side in (client, server):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                waiting += 1
-        if waiting == 0:
-            return True
-    return False
