@@ -1,7 +1,6 @@
 """The command line of `wallport-demo`."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +8,9 @@ import typer
 
 from common.errors import AppError
 from simulator.demo import DemoOptions, run_demo
+from simulator.dialects import Generation
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-class Dialect(StrEnum):
-    V1 = "1.9"
 
 
 @cli.command()
@@ -23,7 +19,9 @@ def demo(
     ready_file: Annotated[
         Path | None, typer.Option(help="Write URLs, logins and pids here as JSON once everything answers.")
     ] = None,
-    dialect: Annotated[Dialect, typer.Option(help="The openWB generation that the simulator speaks.")] = Dialect.V1,
+    dialect: Annotated[
+        Generation, typer.Option(help="The openWB generation that the simulator speaks.")
+    ] = Generation.V1,
     seed: Annotated[int, typer.Option(help="The same seed makes the same weather and the same cars.")] = 1,
     speed: Annotated[
         float, typer.Option(min=1, max=1000, help="Time runs so many times as fast, from a day ago until now.")

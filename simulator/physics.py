@@ -6,7 +6,7 @@ charging +, PV production +, loads +. Energies are Wh; every power is the mean o
 grid = house + charging + battery − PV holds exactly and the meters are the powers' integrals.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -129,9 +129,13 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The current that the wallbox offers at each charge point, in A; below 6 it offers none."""
+    """The current that the wallbox offers at each charge point, in A; below 6 it offers none.
+
+    `plugged` says where a car is kept plugged in (True) or away (False), whatever its habits; None leaves it to them.
+    """
 
     offered_a: tuple[float, ...] = field(default=())
+    plugged: tuple[bool | None, ...] = field(default=())
 
 
 def start(site: Site, seed: int, at: float) -> State:
@@ -189,8 +193,8 @@ def _slice(site: Site, seed: int, state: State, inputs: Inputs, length_s: float)
     house_w = house_load_w(seed, middle, site.house_base_w)
     voltages_v = tuple(227 + 6 * draw(seed, f"voltage{phase}", int(middle // 20)) for phase in range(3))
     points = tuple(
-        _charge(seed, number, point, before, offered_a, (voltages_v[0], voltages_v[1], voltages_v[2]), to_s, length_s)
-        for number, (point, before, offered_a) in enumerate(
+        _charge(seed, number, point, before, offer, (voltages_v[0], voltages_v[1], voltages_v[2]), to_s, length_s)
+        for number, (point, before, offer) in enumerate(
             zip(site.charge_points, state.charge_points, _padded(inputs, site), strict=True)
         )
     )
@@ -221,14 +225,16 @@ def _charge(
     number: int,
     point: ChargePoint,
     before: ChargePointState,
-    offered_a: float,
+    offer: tuple[float, bool | None],
     voltages_v: PerPhase,
     to_s: float,
     length_s: float,
 ) -> ChargePointState:
     """One charge point's slice: trips that ended are paid for first, then the car charges if it is plugged in."""
     car = point.car
+    offered_a, held = offer
     is_plugged, before = _whereabouts(seed, number, car, before, to_s)
+    is_plugged = is_plugged if held is None else held
     room_wh = max(0.0, car.capacity_wh * car.full_percent / 100 - before.car_energy_wh)
     # A full car takes up charging again only after a few percent are gone, as real ones do.
     wants = is_plugged and room_wh > (0.0 if before.is_drawing else 0.02 * car.capacity_wh)
@@ -311,6 +317,8 @@ def _grid_phases(
     return first, second, third
 
 
-def _padded(inputs: Inputs, site: Site) -> tuple[float, ...]:
-    missing = len(site.charge_points) - len(inputs.offered_a)
-    return inputs.offered_a + (0.0,) * missing
+def _padded(inputs: Inputs, site: Site) -> Iterator[tuple[float, bool | None]]:
+    """Offered current and held plug of each charge point; what is not given is no current and no hold."""
+    for number in range(len(site.charge_points)):
+        offered_a = inputs.offered_a[number] if number < len(inputs.offered_a) else 0.0
+        yield offered_a, inputs.plugged[number] if number < len(inputs.plugged) else None

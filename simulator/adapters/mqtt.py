@@ -80,10 +80,10 @@ class MqttPort:
         except queue.Empty:
             return None
 
-    def publish(self, topic: str, payload: str, qos: int) -> None:
-        """Hand a retained message to paho. While the broker is away it is lost; `Connected` tells when to say all."""
+    def publish(self, topic: str, payload: str, qos: int, *, retain: bool) -> None:
+        """Hand a message to paho. While the broker is away it is lost; `Connected` tells when to say all."""
         if self._client.is_connected():
-            self._client.publish(topic, payload.encode(), qos=qos, retain=True)
+            self._client.publish(topic, payload.encode(), qos=qos, retain=retain)
 
     def subscribe(self, filters: tuple[str, ...]) -> None:
         """Hear more topics, for as long as this session lasts."""

@@ -34,6 +34,7 @@ class View:
     day_start: State
     last_tag: str  # "tag,unix seconds", or 0
     last_tags: Mapping[int, str]
+    absent: frozenset[int] = frozenset()  # charge points whose configuration was taken away
     booted_at: float
 
 
@@ -63,7 +64,7 @@ def ordinary(view: View) -> dict[str, str]:
     topics.update(_pv(view.state))
     topics.update(_battery(view.site, view.state))
     for n in CHARGE_POINTS:
-        if n <= len(view.site.charge_points):
+        if n <= len(view.site.charge_points) and n not in view.absent:
             topics.update(_charge_point(view, n))
         else:
             topics.update(_absent_charge_point(n))
@@ -105,7 +106,8 @@ def live_row(view: View) -> str:
     state, points = view.state, view.state.charge_points
     powers = [str(round(point.power_w)) for point in points] + ["0"] * (len(CHARGE_POINTS) - len(points))
     total = str(sum(round(point.power_w) for point in points))
-    socs = [str(int(point.soc_percent)) for point in points[:2]] + [""] * (2 - len(points))
+    socs = ["" if n in view.absent else str(int(point.soc_percent)) for n, point in enumerate(points[:2], 1)]
+    socs += [""] * (2 - len(points))
     battery = ["", ""]
     if view.site.battery is not None:
         battery = [str(round(state.battery_w)), str(_battery_soc(view.site, state))]
@@ -155,7 +157,7 @@ def _system(view: View) -> dict[str, str]:
         "system/CommitHash": "8d253afa",
         "system/CommitBranches": "stable17",
         "system/IpAddress": "192.168.1.20",
-        "system/ConfiguredChargePoints": str(len(points)),
+        "system/ConfiguredChargePoints": str(max(n for n in range(1, len(points) + 1) if n not in view.absent)),
         "system/lastRfId": view.last_tag,
         "system/priceForKWh": "0.30",
         "system/updateInProgress": "0",
@@ -165,7 +167,6 @@ def _system(view: View) -> dict[str, str]:
         "global/WAllChargePoints": str(sum(round(point.power_w) for point in points)),
         "global/kWhCounterAllChargePoints": bc(sum(point.meter_wh for point in points) / 1000),
         "global/strLastmanagementActive": "",
-        "global/boolRse": "0",
         "global/awattar/boolAwattarEnabled": "0",
         "global/awattar/ActualPriceForCharging": "0",
         "config/get/global/slaveMode": "0",

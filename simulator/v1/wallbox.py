@@ -5,17 +5,14 @@ is an argument, nothing is sent from here. Not thread-safe. Called by simulator/
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite
 
-from simulator import physics
-from simulator.local_time import day_starts_at, local_day
+from simulator import knobs, physics
+from simulator.household import Household
 from simulator.v1 import commands, control, topics
 from simulator.v1.counters import Counters
+from simulator.wallbox import Message
 
-LOOP_S = 10.0  # openWB's control loop
-LONG_LOOP_S = 60.0  # when much time is to be caught up, only every sixth loop is computed
-LONGEST_FINE_CATCH_UP_S = 3600.0
 DAILY_JOB_S = 300  # cron5min.sh
 
 PREFIX = "openWB/"
@@ -39,56 +36,48 @@ _METERS = {  # the site's meters: topic → name in physics.State
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A retained message; an empty payload deletes the topic."""
-
-    topic: str
-    payload: str
-    qos: int = 0
-
-
 class Wallbox:
     """openWB 1.9 and its household. `at` is the instant of the last loop."""
 
     def __init__(self, site: physics.Site, seed: int, at: float) -> None:
         """A wallbox that has been running since the midnight before yesterday, so that the day has a past."""
-        begin = day_starts_at(day_starts_at(at) - 3600)
         self._site = site
-        self._seed = seed
-        self._state = physics.start(site, seed, begin)
-        self._booted_at = begin
-        self._day_start = self._state
-        self._values = commands.DEFAULTS | {commands.MAX_PRICE: "0"} | topics.initial_faults(len(site.charge_points))
+        self._house = Household(site, seed, at)
+        self._values = (
+            commands.DEFAULTS
+            | {commands.MAX_PRICE: "0", "global/boolRse": "0"}
+            | topics.initial_faults(len(site.charge_points))
+        )
         self._counters = tuple(Counters() for _ in site.charge_points)
         self._phases = [3] * len(site.charge_points)  # openWB's guess until a car has charged
         self._decision = control.Decision((0,) * len(site.charge_points))
         self._waiting_tag: str | None = None
         self._last_tag = "0"
         self._last_tags: dict[int, str] = {}
+        self._absent: set[int] = set()
+        self._is_booting = False
+        self._mode_before_rse: str | None = None
         self._daily: dict[str, str] = {}
         self._published: dict[str, str] = {}
         self.run_until(at)
 
     @property
     def at(self) -> float:
-        return self._state.at
+        return self._house.state.at
 
     @property
     def state(self) -> physics.State:
         """The household as it really is."""
-        return self._state
+        return self._house.state
 
-    def next_loop_at(self) -> float:
-        """Loops happen at whole multiples of ten seconds, whenever the simulator was started."""
-        return (self._state.at // LOOP_S + 1) * LOOP_S
+    def next_due_at(self) -> float:
+        """The next loop."""
+        return self._house.next_tick_at()
 
     def run_until(self, to_s: float) -> None:
         """Make all loops that are due until `to_s`; nothing if none is."""
-        while self.next_loop_at() <= to_s:
-            is_far = to_s - self._state.at > LONGEST_FINE_CATCH_UP_S
-            loop_s = LONG_LOOP_S if is_far else LOOP_S
-            self._loop((self._state.at // loop_s + 1) * loop_s)
+        while (at := self._house.due_tick(to_s)) is not None:
+            self._loop(at)
 
     def receive(self, topic: str, payload: bytes) -> list[Message]:
         """Handle one message on a set topic; what openWB publishes at once.
@@ -115,6 +104,27 @@ class Wallbox:
             messages.append(Message(topic, "", qos=2))
         return messages
 
+    def turn(self, knob: str, argument: str, payload: str) -> list[Message]:
+        """Do as a knob says; see docs/simulator.md. Raises FieldError for a knob or charge point that it has not."""
+        match knob:
+            case "restart":
+                self._is_booting = True
+                self._values["global/ChargeMode"] = str(control.STOP)  # its default `bootmodus`
+                self._last_tag = "0"
+                self.publish_all_again()
+                return self.publish()
+            case "rse":
+                self._switch_rse(is_closed=knobs.switch(payload))
+            case "vanish":
+                self._absent.add(self._known(payload, first=2))  # LP1 always is configured
+            case "appear":
+                self._absent.discard(self._known(payload, first=2))
+            case "car":
+                self._house.hold_plug(self._known(argument) - 1, is_plugged=knobs.plug(payload))
+            case _:
+                raise knobs.unknown(knob)
+        return []
+
     def restore(self, retained: Mapping[str, str]) -> None:
         """Go on from what the broker still holds: settings as they were set, meters that do not go back."""
         for topic, text in retained.items():
@@ -122,15 +132,14 @@ class Wallbox:
             if commands.is_valid(name, text):
                 self._values[name] = text
         by_wh = {
-            name: max(0.0, _number(retained.get(PREFIX + topic)) - getattr(self._state, name))
+            name: max(0.0, _number(retained.get(PREFIX + topic)) - getattr(self._house.state, name))
             for topic, name in _METERS.items()
         }
         points_by_wh = tuple(
             max(0.0, 1000 * _number(retained.get(f"{PREFIX}lp/{n}/kWhCounter")) - point.meter_wh)
-            for n, point in enumerate(self._state.charge_points, 1)
+            for n, point in enumerate(self._house.state.charge_points, 1)
         )
-        self._state = physics.raised(self._state, by_wh, points_by_wh)
-        self._day_start = physics.raised(self._day_start, by_wh, points_by_wh)
+        self._house.raise_meters(by_wh, points_by_wh)
         for counters, more_wh in zip(self._counters, points_by_wh, strict=True):
             counters.shift(more_wh)
 
@@ -141,6 +150,8 @@ class Wallbox:
             self._daily = topics.daily_yields(view)
         current = topics.ordinary(view) | self._daily
         current["pv/CounterTillStartPvCharging"] = str(int(self._decision.stop_timer_s))
+        if self._is_booting:  # until the first reading all charge points' meters stand at 0
+            current |= {f"lp/{n}/kWhCounter": "0" for n in range(1, len(self._counters) + 1)}
         changed = {name: text for name, text in current.items() if self._published.get(name) != text}
         self._published.update(changed)
         return [Message(PREFIX + name, text) for name, text in (changed | topics.every_loop(view)).items()]
@@ -150,38 +161,40 @@ class Wallbox:
         self._published.clear()
 
     def _loop(self, at: float) -> None:
-        before = self._state
+        before = self._house.state
+        self._is_booting = False
         for counters, point in zip(self._counters, before.charge_points, strict=True):
             counters.count(is_plugged=point.is_plugged, power_w=point.power_w, meter_wh=point.meter_wh)
-        self._state = physics.step(self._site, self._seed, before, physics.Inputs(self._offered_a()), at)
-        if local_day(at)[0] != local_day(before.at)[0]:
-            self._day_start = self._state
+        self._house.step(self._offered_a(), at)
         if at // DAILY_JOB_S != before.at // DAILY_JOB_S:
             self._daily = topics.daily_yields(self._view())
         self._follow_plugs(before)
         self._take_tag()
+        if self._mode_before_rse is not None:
+            self._values["global/ChargeMode"] = str(control.STOP)
         self._decision = control.decide(
             self._values,
             self._readings(),
             self._decision,
-            grid_w=self._state.grid_w,
-            battery_w=self._state.battery_w,
+            grid_w=self._house.state.grid_w,
+            battery_w=self._house.state.battery_w,
             loop_s=at - before.at,
         )
 
     def _offered_a(self) -> tuple[float, ...]:
         return tuple(
-            float(current_a) if self._is_enabled(n) else 0.0 for n, current_a in enumerate(self._decision.currents_a, 1)
+            float(current_a) if self._is_enabled(n) and n not in self._absent else 0.0
+            for n, current_a in enumerate(self._decision.currents_a, 1)
         )
 
     def _readings(self) -> tuple[control.Reading, ...]:
         readings = []
-        for n, (point, counters) in enumerate(zip(self._state.charge_points, self._counters, strict=True), 1):
+        for n, (point, counters) in enumerate(zip(self._house.state.charge_points, self._counters, strict=True), 1):
             in_use = sum(a >= topics.LOWEST_COUNTED_CURRENT_A for a in point.currents_a)
             self._phases[n - 1] = in_use or self._phases[n - 1]
             readings.append(
                 control.Reading(
-                    is_plugged=point.is_plugged,
+                    is_plugged=point.is_plugged and n not in self._absent,
                     is_enabled=self._is_enabled(n),
                     power_w=point.power_w,
                     phases=self._phases[n - 1],
@@ -197,7 +210,7 @@ class Wallbox:
     def _follow_plugs(self, before: physics.State) -> None:
         """Lock after unplugging, and the PV modes' SoC limit, which locks and unlocks whatever a command said."""
         is_pv_mode = int(self._values["global/ChargeMode"]) in (control.MIN_PV, control.PV)
-        for n, (was, point) in enumerate(zip(before.charge_points, self._state.charge_points, strict=True), 1):
+        for n, (was, point) in enumerate(zip(before.charge_points, self._house.state.charge_points, strict=True), 1):
             enabled = f"lp/{n}/ChargePointEnabled"
             was_unplugged = was.is_plugged and not point.is_plugged
             if was_unplugged and int(self._values[f"config/get/lp/{n}/stopchargeafterdisc"]):
@@ -211,23 +224,35 @@ class Wallbox:
         tag, self._waiting_tag = self._waiting_tag, None
         if tag is None or int(self._values["global/rfidConfigured"]) == 0:
             return
-        self._last_tag = f"{tag},{int(self._state.at)}"
+        self._last_tag = f"{tag},{int(self._house.state.at)}"
         for n, point in enumerate(self._site.charge_points, 1):
             if tag in point.tags:
                 self._last_tags[n] = self._last_tag
                 self._values[f"lp/{n}/ChargePointEnabled"] = "1"
 
+    def _switch_rse(self, *, is_closed: bool) -> None:
+        """The grid operator's ripple control: while its contact is closed the mode is Stop, then what it was before."""
+        if is_closed and self._mode_before_rse is None:
+            self._mode_before_rse = self._values["global/ChargeMode"]
+        elif not is_closed and self._mode_before_rse is not None:
+            self._values["global/ChargeMode"], self._mode_before_rse = self._mode_before_rse, None
+        self._values["global/boolRse"] = str(int(is_closed))
+
+    def _known(self, text: str, first: int = 1) -> int:
+        return knobs.one_of(range(first, len(self._site.charge_points) + 1), text)
+
     def _view(self) -> topics.View:
         return topics.View(
             site=self._site,
-            state=self._state,
+            state=self._house.state,
             values=self._values,
             decision=self._decision,
             counters=self._counters,
-            day_start=self._day_start,
+            day_start=self._house.day_start,
             last_tag=self._last_tag,
             last_tags=self._last_tags,
-            booted_at=self._booted_at,
+            absent=frozenset(self._absent),
+            booted_at=self._house.began_at,
         )
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from simulator.physics import ChargePointState, Site
 from simulator.v1.counters import Counters
-from simulator.v1.wallbox import Message, Wallbox
+from simulator.v1.wallbox import Wallbox
+from simulator.wallbox import Message
 
 AT = 1_795_420_800.0  # Mon Nov 23 09:00:00 CET 2026
 ALWAYS = 14  # topics that go out every loop
@@ -23,7 +24,7 @@ def run_until(wallbox: Wallbox, condition: Callable[[ChargePointState], bool], h
     end = wallbox.at + hours * 3600
     while not condition(wallbox.state.charge_points[0]):
         assert wallbox.at < end, "it did not happen"
-        wallbox.run_until(wallbox.next_loop_at())
+        wallbox.run_until(wallbox.next_due_at())
 
 
 def say(wallbox: Wallbox, **messages: str) -> None:
@@ -226,3 +227,63 @@ def test_counters_take_a_short_replug_as_the_same_plug_in() -> None:
     assert (counters.is_tracking_plug, counters.since_plugged_wh) == (False, 500)
     counters.count(is_plugged=True, power_w=0, meter_wh=1600)
     assert (counters.plug_start_wh, counters.since_plugged_wh) == (1600, 0)
+
+
+def test_a_reboot_says_everything_again_with_meters_at_zero() -> None:
+    """And stops charging; the first loop after it shows the real meters."""
+    wallbox = Wallbox(Site(), 1, AT)
+    everything = len(wallbox.publish())
+    say(wallbox, set__ChargeMode="0")
+    topics = {message.topic: message.payload for message in wallbox.turn("restart", "", "")}
+    assert len(topics) == everything
+    assert topics["openWB/global/ChargeMode"] == "3"
+    assert topics["openWB/lp/1/kWhCounter"] == topics["openWB/lp/2/kWhCounter"] == "0"
+    wallbox.run_until(AT + 10)
+    assert float(shown(wallbox)["openWB/lp/1/kWhCounter"]) > 100
+
+
+def test_ripple_control_forces_stop_and_gives_the_mode_back() -> None:
+    """Whatever is set while its contact is closed."""
+    wallbox = Wallbox(Site(), 1, AT)
+    say(wallbox, set__ChargeMode="2")
+    wallbox.turn("rse", "", "1")
+    wallbox.turn("rse", "", "1")
+    wallbox.run_until(AT + 10)
+    assert (shown(wallbox)["openWB/global/boolRse"], shown(wallbox)["openWB/global/ChargeMode"]) == ("1", "3")
+    say(wallbox, set__ChargeMode="0")
+    wallbox.run_until(AT + 20)
+    assert shown(wallbox)["openWB/global/ChargeMode"] == "3"
+    wallbox.turn("rse", "", "0")
+    assert (shown(wallbox)["openWB/global/boolRse"], shown(wallbox)["openWB/global/ChargeMode"]) == ("0", "2")
+
+
+def test_a_charge_point_vanishes_and_comes_back() -> None:
+    """Its switch goes to 0, its power is deleted, other topics stay behind as leftovers; its car gets no current."""
+    wallbox = Wallbox(Site(), 1, AT)
+    wallbox.turn("car", "2", "plugged")
+    say(wallbox, set__ChargeMode="0")
+    wallbox.run_until(AT + 30)
+    before = shown(wallbox)
+    assert float(before["openWB/lp/2/W"]) > 1000
+    wallbox.turn("vanish", "", "2")
+    gone = {message.topic: message.payload for message in wallbox.publish()}
+    assert (gone["openWB/lp/2/boolChargePointConfigured"], gone["openWB/lp/2/W"]) == ("0", "")
+    assert gone["openWB/system/ConfiguredChargePoints"] == "1"
+    assert "openWB/lp/2/faultStr" not in gone
+    wallbox.run_until(AT + 60)
+    assert wallbox.state.charge_points[1].power_w == 0
+    assert shown(wallbox)["openWB/graph/lastlivevalues"].split(",")[10] == ""
+    wallbox.turn("appear", "", "2")
+    assert shown(wallbox).keys() == before.keys()
+    wallbox.run_until(AT + 90)
+    assert float(shown(wallbox)["openWB/lp/2/W"]) > 1000
+
+
+def test_a_car_is_kept_where_the_knob_says() -> None:
+    """Plugged in, away, and then free to follow its own habits."""
+    wallbox = Wallbox(Site(), 1, AT)
+    own = wallbox.state.charge_points[0].is_plugged
+    for payload, expected in (("plugged", True), ("away", False), ("free", own)):
+        wallbox.turn("car", "1", payload)
+        wallbox.run_until(wallbox.at + 10)
+        assert wallbox.state.charge_points[0].is_plugged is expected
