@@ -178,6 +178,10 @@ class LocalApi(Protocol):
         """Raises WebsocketRefused when the api answers with anything but 101."""
         ...
 
+    def close(self) -> None:
+        """Drop what is kept for the next request; that one starts afresh."""
+        ...
+
 
 class Ending(Enum):
     """How a connection, or the try for one, ended, as far as the next try is concerned."""

@@ -94,6 +94,7 @@ class TunnelLoop:
                 ending, lived_s = self._connect(enrolment, workers, stop)
                 pause_s = next_pause_s(ending, lived_s, self._spread_s, self._backoff)
                 self._pause(pause_s, enrolment, stop)
+        self._api.close()
 
     def _enrolment(self) -> Enrolment | None:
         try:

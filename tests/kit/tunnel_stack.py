@@ -1,0 +1,137 @@
+"""A real relay process, a small real api behind a unix socket, and edges whose tunnel loop runs in a thread here."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from common.clock import SystemClock
+from common.health import Health
+from edge.adapters.enrolment import FileEnrolments, enrol
+from edge.adapters.local_api import UnixApi
+from edge.adapters.relay_socket import WebsocketsRelay
+from edge.loops.tunnel import TunnelLoop
+from relay.adapters.registry import Registry, open_registry
+from tests.kit.ports import reserved_port
+from tests.kit.process import ServerProcess, accepts
+from tests.kit.waiting import eventually
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A running relay; `registry` is its database, as its command line sees it."""
+
+    process: ServerProcess
+    port: int
+    registry: Registry
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def site_url(self, site: str) -> str:
+        return f"{self.url}/s/{site}"
+
+    def websocket_url(self, site: str) -> str:
+        return f"ws://127.0.0.1:{self.port}/s/{site}"
+
+    def code_for(self, site: str) -> str:
+        """A fresh code; adds the site if it is new."""
+        known = self.registry.find_named(site)
+        return self.registry.add(site, time.time()) if known is None else self.registry.new_code(site, time.time())
+
+
+class Edge:
+    """The tunnel's loop of one site in a thread of this process."""
+
+    def __init__(self, data_dir: Path, api_socket: Path) -> None:
+        self.data_dir = data_dir
+        self.health = Health(SystemClock())
+        self._api_socket = api_socket
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def enrol(self, relay: Relay, site: str) -> None:
+        enrol(relay.url, relay.code_for(site), self.data_dir)
+
+    def start(self) -> None:
+        self._stop.clear()
+        loop = TunnelLoop(FileEnrolments(self.data_dir), WebsocketsRelay(None), UnixApi(self._api_socket), self.health)
+        self._thread = threading.Thread(target=loop.run, args=(self._stop,), name="edge-under-test")
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(20)
+            assert not self._thread.is_alive(), "the tunnel's loop did not stop"
+            self._thread = None
+
+    @property
+    def status(self) -> str:
+        part = self.health.components().get("relay")
+        return part.status.value if part is not None else ""
+
+    @property
+    def detail(self) -> str:
+        part = self.health.components().get("relay")
+        return (part.detail or "") if part is not None else ""
+
+
+@contextmanager
+def relay(folder: Path, redis_url: str) -> Iterator[Relay]:
+    folder.mkdir(parents=True, exist_ok=True)
+    database_url = f"sqlite://{folder / 'relay.sqlite'}"
+    with reserved_port() as port:
+        settings = {
+            "WALLPORT_RELAY_PORT": str(port),
+            "WALLPORT_RELAY_DATABASE_URL": database_url,
+            "WALLPORT_RELAY_REDIS_URL": redis_url,
+            "WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1",
+            "WALLPORT_DATA_DIR": str(folder),
+        }
+        command = ["env", *_foreign_settings(), *[f"{name}={value}" for name, value in settings.items()]]
+        command += [sys.executable, "-m", "relay", "run"]
+        process = ServerProcess(command, folder / "relay.log", lambda: accepts(port))
+        registry = open_registry(database_url)
+        with process.running():
+            yield Relay(process, port, registry)
+        registry.close()
+
+
+@contextmanager
+def site_api(folder: Path) -> Iterator[Path]:
+    """The small api of site_api.py; its socket."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "api.sock"
+    process = ServerProcess([sys.executable, "-m", "tests.kit.site_api", str(path)], folder / "api.log", path.exists)
+    with process.running():
+        yield path
+
+
+@contextmanager
+def edge(relay: Relay, site: str, data_dir: Path, api_socket: Path) -> Iterator[Edge]:
+    """An edge that is enrolled for `site` and online."""
+    running = Edge(data_dir, api_socket)
+    running.enrol(relay, site)
+    running.start()
+    try:
+        eventually(lambda: is_online(relay, site), 15, f"{site} being online: {running.detail}")
+        yield running
+    finally:
+        running.stop()
+
+
+def is_online(relay: Relay, site: str) -> bool:
+    return httpx.get(f"{relay.site_url(site)}/api/v1/state").status_code == 200
+
+
+def _foreign_settings() -> list[str]:
+    """Options of `env` that drop what whoever runs the tests has set for a real relay."""
+    return [option for name in os.environ if name.startswith("WALLPORT_") for option in ("-u", name)]
