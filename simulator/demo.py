@@ -8,16 +8,12 @@ import json
 import os
 import re
 import secrets
-import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +22,10 @@ from urllib.parse import urlsplit
 
 from common.clock import SimulatedClock
 from common.errors import AppError, FieldError
-from simulator import embedded
+from simulator import embedded, loopback
 from simulator.processes import Children
+from simulator.ready import welcome, write_private, write_ready_file
 
-DEFAULT_PORT_BASE = 8480
 PORTS_NEEDED = 5  # api, relay, broker, redis, mariadb
 READY_WITHIN_S = 90.0  # measured: 5 to 8 s on two idle cores; a Raspberry Pi takes several times as long
 SITE = "home"
@@ -72,7 +68,7 @@ class Demo:
     def __post_init__(self) -> None:
         self.run_folder = _fresh_folder(self.options.folder / "run")
         self.children = Children(self.run_folder / "logs", self.say)
-        self.ports = _free_ports(self.options.port_base)
+        self.ports = loopback.free_ports(PORTS_NEEDED, self.options.port_base)
 
     @property
     def lan_url(self) -> str:
@@ -127,7 +123,7 @@ class Demo:
         }
         if options.openwb_url is None:
             self.say(f"Starting a simulated openWB {options.dialect} …")
-            arguments = ["--mqtt", mqtt_url, "--seed", str(options.seed), *clock]
+            arguments = ["--mqtt", mqtt_url, "--dialect", options.dialect, "--seed", str(options.seed), *clock]
             self._start("simulator", [sys.executable, "-m", "simulator.app", *arguments])
         self.say("Starting relay, api and edge …")
         self._start("relay", [sys.executable, "-m", "relay", "run"], relay)
@@ -154,7 +150,7 @@ class Demo:
         while not self.stop.wait(0.5):
             if self.children.restart_dead():
                 ready["pids"] = self.children.pids()
-                _write_ready_file(self.options.ready_file, ready)
+                write_ready_file(self.options.ready_file, ready)
             if time.monotonic() >= renew_token_at:
                 renew_token_at = time.monotonic() + TOKEN_RENEWED_EVERY_S
                 self.write_token_header()
@@ -163,11 +159,11 @@ class Demo:
         """Put a fresh access token where the printed commands read it; left as it is while the api is away."""
         login = self._login(self.lan_url)
         if login:
-            _write_private(self.token_header, f"Authorization: Bearer {login['access_token']}\n")
+            write_private(self.token_header, f"Authorization: Bearer {login['access_token']}\n")
 
     def _login(self, url: str) -> dict[str, Any] | None:
         body = json.dumps({"username": "viewer", "password": self.users["viewer"]["password"]}).encode()
-        return _http(f"{url}/api/v1/auth/login", body)
+        return loopback.http_json(f"{url}/api/v1/auth/login", body)
 
     def _start(self, name: str, command: list[str], environ: dict[str, str] | None = None) -> None:
         self.children.start(name, command, {**_clean_environ(), **(environ or {})})
@@ -181,7 +177,7 @@ class Demo:
     def _add_user(self, name: str, role: str, environ: dict[str, str]) -> None:
         password = secrets.token_urlsafe(12)
         password_file = self.run_folder / "password"
-        _write_private(password_file, password)
+        write_private(password_file, password)
         self._command("api", ["user", "add", name, "--role", role, "--password-file", str(password_file)], environ)
         password_file.unlink()
         self.users[name] = {"password": password}
@@ -216,15 +212,15 @@ class Demo:
 
     def _has_values(self, url: str) -> bool:
         login = self._login(url)
-        state = _http(f"{url}/api/v1/state", token=login["access_token"]) if login else None
+        state = loopback.http_json(f"{url}/api/v1/state", token=login["access_token"]) if login else None
         # An owner's own wallbox may be off: then the site answers, and says that it is stale.
         return state is not None and (not state["is_stale"] or self.options.openwb_url is not None)
 
     def _wait_for_http(self, name: str, url: str) -> None:
-        self._wait(name, lambda: _http(url) is not None)
+        self._wait(name, lambda: loopback.http_json(url) is not None)
 
     def _wait_for_port(self, name: str, port: int) -> None:
-        self._wait(name, lambda: _answers(port))
+        self._wait(name, lambda: loopback.is_answering(port))
 
     def _wait(self, name: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_WITHIN_S
@@ -249,10 +245,10 @@ def run_demo(options: DemoOptions) -> int:
     demo = Demo(options, _say, stop)
     try:
         ready = demo.start()
-        _write_ready_file(options.ready_file, ready)
+        write_ready_file(options.ready_file, ready)
         _say(f"Ready after {time.monotonic() - began:.0f} s.")
         demo.write_token_header()
-        print(_welcome(ready, demo.token_header), flush=True)  # noqa: T201 - what the demo is for
+        print(welcome(ready, demo.token_header), flush=True)  # noqa: T201 - what the demo is for
         demo.watch(ready)
     except KeyboardInterrupt:
         pass
@@ -263,32 +259,6 @@ def run_demo(options: DemoOptions) -> int:
             options.ready_file.unlink(missing_ok=True)
     _say("Everything has ended.")
     return 0
-
-
-def _welcome(ready: dict[str, Any], token_header: Path) -> str:
-    """The text with the URLs, the logins and three commands that work as they stand, as long as the demo runs."""
-    users = ready["users"]
-    lan, relay = f"{ready['lan_url']}/api/v1", f"{ready['relay_site_url']}/api/v1"
-    login = json.dumps({"username": "viewer", "password": users["viewer"]["password"]}, separators=(",", ":"))
-    logins = "\n".join(f"    {name:8}{user['password']}" for name, user in users.items())
-    return f"""
-  On your LAN          {ready["lan_url"]}
-  From the internet    {ready["relay_site_url"]}
-  MQTT broker          {ready["mqtt_url"]}
-
-  Logins
-{logins}
-  TOTP secret of admin: {users["admin"]["totp_secret"]}
-
-  Try it: log in through the relay, see the wallbox's live values that way, and the charge points on the LAN.
-  (The file holds the header with viewer's access token; the demo renews it.)
-
-    curl -s {relay}/auth/login -H 'Content-Type: application/json' -d '{login}'
-    curl -s {relay}/state -H @{shlex.quote(str(token_header))}
-    curl -s {lan}/chargepoints -H @{shlex.quote(str(token_header))}
-
-  Ctrl-C ends it all.
-"""
 
 
 def _say(text: str) -> None:
@@ -318,61 +288,3 @@ def _fresh_folder(folder: Path) -> Path:
         (folder / part).mkdir(parents=True, mode=0o700)
     (folder / MARKER).touch()
     return folder
-
-
-def _free_ports(base: int | None) -> range:
-    """PORTS_NEEDED ports in a row that nobody uses, from `base`, or from the next free place after the default."""
-    candidates = [base] if base is not None else list(range(DEFAULT_PORT_BASE, DEFAULT_PORT_BASE + 200, 10))
-    for first in candidates:
-        if not any(_is_taken(port) for port in range(first, first + PORTS_NEEDED)):
-            return range(first, first + PORTS_NEEDED)
-    last = candidates[-1] + PORTS_NEEDED - 1
-    raise FieldError(
-        f"a port from {candidates[0]} to {last} is taken; try another --port-base", {"port_base": "ports are taken"}
-    )
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _http(url: str, body: bytes | None = None, token: str | None = None) -> dict[str, Any] | None:
-    """The JSON object that a loopback URL answers, or None when it did not answer with 200."""
-    headers = {"Content-Type": "application/json"}
-    if token is not None:
-        headers["Authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - http on loopback, built here
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=5) as answer:
-            content: dict[str, Any] = json.load(answer)
-            return content
-    except (urllib.error.URLError, OSError, ValueError):
-        return None
-
-
-def _write_ready_file(file: Path | None, ready: dict[str, Any]) -> None:
-    if file is not None:
-        _write_private(file, json.dumps(ready, indent=1))
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all: somebody may be waiting for it."""
-    draft = file.with_name(file.name + ".new")
-    draft.touch(mode=0o600)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
