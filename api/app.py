@@ -15,11 +15,11 @@ from api.adapters import listeners
 from api.adapters.passwords import PasswordThreads
 from api.adapters.redis_state import RedisState
 from api.adapters.store import StoreThreads
-from api.ports import Deps
 from api.handlers import admin, auth, docs, health, live, records, state
 from api.handlers.errors import ProblemHandler
 from api.handlers.guard import guard, harden, template
 from api.handlers.hub import Hub
+from api.ports import Deps
 from api.sessions import Elevations, Tickets
 from api.settings import Settings
 from api.throttle import Throttle
@@ -74,8 +74,9 @@ RESTART_AFTER_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Where a started api can be reached."""
+    """A started api and where it can be reached."""
 
+    app: Sanic[Any, Any]
     host: str
     port: int
 
@@ -138,7 +139,7 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
         hub = asyncio.create_task(_supervised("hub", app.ctx.hub.run))
         stack.push_async_callback(_cancelled, hub)
         await stack.enter_async_context(listeners.serving(app, lan, relay))
-        yield Running(host, port)
+        yield Running(app, host, port)
 
 
 async def serve(settings: Settings, clock: Clock) -> None:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 CONNECTIONS = 16
 TIMEOUT_S = 2.0  # Redis stands beside us and answers in a millisecond; whoever waits longer is better told
-BLOCK_MS = 4000  # redis-py gives a read up after 5 s of silence by default; the blocking client has a longer timeout
+BLOCK_MS = 2000  # as often as the edge's heartbeat is looked at; must stay below the blocking client's socket timeout
 ENTRIES_AT_ONCE = 500
 
 _snapshot = msgspec.json.Decoder(Snapshot)

@@ -3,8 +3,8 @@
 from sanic import HTTPResponse, Request
 
 from api import inputs
-from api.ports import deps_of
 from api.handlers.answers import json_answer
+from api.ports import deps_of
 
 
 async def topics(request: Request) -> HTTPResponse:

@@ -8,9 +8,9 @@ from sanic import HTTPResponse, Request
 from api import inputs, instants
 from api.access import Role
 from api.addresses import network_of
-from api.ports import deps_of, login_of
 from api.errors import LoginFailed, LoginRequired, TotpNotSetUp, WrongCode
 from api.handlers.answers import json_answer
+from api.ports import deps_of, login_of
 from api.shapes import ElevateAnswer, ElevateBody, LoginAnswer, LoginBody, MeAnswer, TicketAnswer, UserShape
 from common import logs
 from common.errors import AppError

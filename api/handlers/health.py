@@ -11,9 +11,9 @@ from typing import Any
 from sanic import HTTPResponse, Request
 
 from api import inputs
-from api.ports import Deps, deps_of
 from api.errors import NotReady
 from api.handlers.answers import json_answer
+from api.ports import Deps, deps_of
 from common.errors import AppError
 from common.health import Status
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from api import views
-from api.ports import StateReader
 from api.errors import Overloaded
 from api.live import Outbox
+from api.ports import StateReader
 from common import logs
 from common.backoff import Backoff
 from common.errors import RedisUnavailable
@@ -36,6 +36,11 @@ class Hub:
         self._is_edge_alive = False
         self._is_wallbox_silent = True
         self._looked_at = 0.0
+
+    @property
+    def connections(self) -> int:
+        """How many live connections there are."""
+        return len(self._outboxes)
 
     def check_room(self) -> None:
         """Raises Overloaded if no connection more is taken."""

@@ -14,12 +14,12 @@ from sanic.exceptions import WebsocketClosed
 from websockets.exceptions import ConnectionClosed
 
 from api import inputs, views
-from api.ports import Deps, deps_of, login_of
 from api.errors import UpgradeRequired
 from api.fields import Selection
 from api.handlers.hub import Hub
 from api.handlers.state import selected_fields
 from api.live import Outbox
+from api.ports import Deps, deps_of, login_of
 from common import logs
 from common.errors import FieldError, RedisUnavailable
 

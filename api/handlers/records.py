@@ -4,8 +4,8 @@ from sanic import HTTPResponse, Request
 
 from api import history as decisions
 from api import inputs, instants
-from api.ports import SiteStore, deps_of
 from api.handlers.answers import json_answer
+from api.ports import SiteStore, deps_of
 from common.store.rows import SampleRow
 
 ROWS_AT_ONCE = 2 * decisions.MOST_STEPS  # one read, unless the interval was less than half of today's

@@ -3,9 +3,9 @@
 from sanic import HTTPResponse, Request
 
 from api import fields, inputs, views
-from api.ports import Observation, deps_of
 from api.errors import NotFound, StateUnknown
 from api.handlers.answers import tagged_answer
+from api.ports import Observation, deps_of
 from common.errors import FieldError
 from common.model import Snapshot
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import httpx
 import uvloop
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
-from api.app import started
+from api.app import Running, started
+from api.handlers.hub import Hub
 from api.settings import Settings, read_settings
 from common.clock import SystemClock
 from common.security.passwords import Passwords
@@ -24,12 +26,14 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class RunningApi:
-    """`lan` and `relay` are clients of the two listeners, without a login."""
+    """`lan` and `relay` are clients of the two listeners, without a login. `stop` returns when it has stopped."""
 
     settings: Settings
     port: int
     lan: httpx.Client
     relay: httpx.Client
+    hub: Hub
+    stop: Callable[[], None]
     tokens: dict[str, str] = field(default_factory=dict)
 
     def login(self, name: str) -> dict[str, str]:
@@ -70,8 +74,8 @@ def running_api(folder: Path, redis_url: str, database_url: str, **environ: str)
     """The api with the users viewer, driver and admin, whose password is PASSWORD; stopped at the end."""
     settings = read_settings(api_environment(folder, redis_url, database_url, **environ))
     _add_users(database_url)
-    with _in_thread(settings) as port, _clients(settings, port) as (lan, relay):
-        yield RunningApi(settings, port, lan, relay)
+    with _in_thread(settings) as (running, stop), _clients(settings, running.port) as (lan, relay):
+        yield RunningApi(settings, running.port, lan, relay, running.app.ctx.hub, stop)
 
 
 def api_environment(folder: Path, redis_url: str, database_url: str, **more: str) -> dict[str, str]:
@@ -87,11 +91,16 @@ def api_environment(folder: Path, redis_url: str, database_url: str, **more: str
 
 def _add_users(database_url: str) -> None:
     store = open_store(database_url)
-    password_hash = Passwords().hash(PASSWORD)
+    password_hash = _password_hash()
     for name in ("viewer", "driver", "admin"):
         if users.get(store, name) is None:
             users.add(store, name=name, password_hash=password_hash, role=name, created_at=1_700_000_000)
     store.close()
+
+
+@cache
+def _password_hash() -> str:
+    return Passwords().hash(PASSWORD)
 
 
 @contextmanager
@@ -105,39 +114,44 @@ def _clients(settings: Settings, port: int) -> Iterator[tuple[httpx.Client, http
 
 
 @contextmanager
-def _in_thread(settings: Settings) -> Iterator[int]:
+def _in_thread(settings: Settings) -> Iterator[tuple[Running, Callable[[], None]]]:
     ready = threading.Event()
     outcome: dict[str, Any] = {}
 
     async def serve() -> None:
-        stop = asyncio.Event()
+        told = asyncio.Event()
         async with started(settings, SystemClock()) as running:
-            outcome.update(port=running.port, stop=stop, loop=asyncio.get_running_loop())
+            outcome.update(running=running, told=told, loop=asyncio.get_running_loop())
             ready.set()
-            await stop.wait()
+            await told.wait()
 
     def work() -> None:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(serve())
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 -- goes to the test's own thread
             outcome["fault"] = exc
         finally:
             ready.set()
 
     thread = threading.Thread(target=work, name="api", daemon=True)
+
+    def stop() -> None:
+        if thread.is_alive():
+            outcome["loop"].call_soon_threadsafe(outcome["told"].set)
+            thread.join(20)
+        assert not thread.is_alive(), "the api did not stop"
+        if "fault" in outcome:
+            raise outcome["fault"]
+
     thread.start()
     assert ready.wait(20)
     if "fault" in outcome:
         raise outcome["fault"]
     try:
-        yield outcome["port"]
+        yield outcome["running"], stop
     finally:
-        outcome["loop"].call_soon_threadsafe(outcome["stop"].set)
-        thread.join(20)
-        assert not thread.is_alive(), "the api did not stop"
-        if "fault" in outcome:
-            raise outcome["fault"]
+        stop()
 
 
 def problem(answer: httpx.Response) -> Mapping[str, Any]:
