@@ -1,0 +1,168 @@
+"""`wallport-demo` as a newcomer uses it: it gets ready, its printed commands work, Ctrl-C leaves nothing."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyotp
+import pytest
+
+from tests.kit.servers import Broker
+from tests.kit.stack import REPOSITORY
+from tests.kit.waiting import eventually
+
+READY_WITHIN_S = 60.0
+
+
+@dataclass(slots=True)
+class RunningDemo:
+    process: subprocess.Popen[str]
+    folder: Path
+    ready_file: Path
+    output: Path
+
+    def ready(self) -> Any:
+        def content() -> Any:
+            assert self.process.poll() is None, self.output.read_text()
+            return json.loads(self.ready_file.read_text()) if self.ready_file.exists() else None
+
+        return eventually(content, READY_WITHIN_S, "the demo being ready")
+
+    def end(self) -> int:
+        """Ctrl-C, and wait."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(45)
+
+
+def start_demo(folder: Path, *arguments: str) -> RunningDemo:
+    folder.mkdir()
+    output = folder / "output"
+    ready_file = folder / "ready.json"
+    command = [sys.executable, "-m", "simulator", "--folder", str(folder / "demo"), "--ready-file", str(ready_file)]
+    with output.open("w") as file:
+        process = subprocess.Popen([*command, *arguments], cwd=REPOSITORY, stdout=file, stderr=file, text=True)
+    return RunningDemo(process, folder, ready_file, output)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    running = start_demo(tmp_path_factory.mktemp("demo") / "here")
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.end()
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_printed_curl_commands_work_as_they_stand(demo: RunningDemo) -> None:
+    """Each of the three lines, given to a shell, answers with the JSON that it promises."""
+    demo.ready()
+    lines = re.findall(r"(?m)^\s*(curl .*)$", demo.output.read_text())
+    answers = [json.loads(subprocess.check_output(["/bin/sh", "-c", line], text=True, timeout=20)) for line in lines]
+    assert len(answers) == 3
+    login, state, charge_points = answers
+    assert login["access_token"]
+    assert state["is_stale"] is False
+    assert state["grid"]["power_w"] is not None
+    assert charge_points["items"]
+
+
+def test_ready_file_has_the_documented_shape(demo: RunningDemo) -> None:
+    """URLs, site, users of each role with a working password, the admin's TOTP secret, and living pids."""
+    ready = demo.ready()
+    assert set(ready) == {"lan_url", "relay_url", "relay_site_url", "site", "mqtt_url", "users", "pids"}
+    assert demo.ready_file.stat().st_mode & 0o077 == 0
+    assert {"broker", "redis", "simulator", "relay", "api", "edge"} <= set(ready["pids"])
+    assert all(exists(pid) for pid in ready["pids"].values())
+    for base_url in (ready["lan_url"], ready["relay_site_url"]):
+        for name, user in ready["users"].items():
+            body = {"username": name, "password": user["password"]}
+            answer = httpx.post(f"{base_url}/api/v1/auth/login", json=body, trust_env=False)
+            assert answer.json()["user"] == {"name": name, "role": name}
+    admin = {"username": "admin", "password": ready["users"]["admin"]["password"]}
+    token = httpx.post(f"{ready['lan_url']}/api/v1/auth/login", json=admin, trust_env=False).json()["access_token"]
+    code = pyotp.TOTP(ready["users"]["admin"]["totp_secret"]).now()
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{ready['lan_url']}/api/v1"
+    elevated = httpx.post(f"{url}/auth/elevate", json={"code": code}, headers=headers, trust_env=False)
+    assert elevated.status_code == 200, elevated.text
+    assert httpx.get(f"{url}/admin/topics", headers=headers, trust_env=False).status_code == 200
+
+
+def test_process_that_dies_is_restarted(demo: RunningDemo) -> None:
+    """After kill -9 of the api the demo starts another, says so in the ready file, and it answers."""
+    ready = demo.ready()
+    pid = ready["pids"]["api"]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: demo.ready()["pids"].get("api") not in (None, pid), 20, "another api")
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{ready['lan_url']}/healthz", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    eventually(answers, 20, "the api answering again")
+
+
+def test_ctrl_c_leaves_no_process_and_no_ready_file(demo: RunningDemo) -> None:
+    """It ends with 0, every process it started is gone, and nothing was written outside its folder."""
+    pids = demo.ready()["pids"]
+    assert demo.end() == 0
+    assert not [name for name, pid in pids.items() if exists(pid)]
+    assert not demo.ready_file.exists()
+    assert {entry.name for entry in demo.folder.iterdir()} == {"demo", "output"}
+
+
+def test_own_broker_in_place_of_the_simulator(tmp_path: Path, broker: Broker) -> None:
+    """With --openwb there is no simulator; the site is ready, and honest about a wallbox that says nothing."""
+    demo = start_demo(tmp_path / "own", "--openwb", broker.url)
+    try:
+        ready = demo.ready()
+        assert "simulator" not in ready["pids"]
+        assert ready["mqtt_url"] == broker.url
+    finally:
+        assert demo.end() == 0
+
+
+@pytest.mark.parametrize("arguments", ["--openwb http://host", "--port-base 80", "--speed 0", "--dialect 3"])
+def test_bad_option_is_named_and_nothing_is_made(tmp_path: Path, arguments: str) -> None:
+    """A wrong option ends with 2 and a sentence that names it."""
+    done = run_to_the_end(tmp_path, *shlex.split(arguments))
+    assert done.returncode == 2, done.stderr
+    assert arguments.split()[0] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "demo").exists()
+
+
+def test_folder_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
+    """The demo empties its folder at the start, so it must be its own."""
+    precious = tmp_path / "demo" / "run" / "precious"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("x")
+    done = run_to_the_end(tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "--folder" in done.stderr
+    assert precious.read_text() == "x"
+
+
+def run_to_the_end(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simulator", "--folder", str(folder / "demo"), *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
