@@ -16,7 +16,6 @@ from common import logs
 from common.clock import SystemClock
 from common.errors import AppError
 from common.health import Health, Status
-from common.tunnel.errors import ErrorCode
 from common.tunnel.limits import Limits
 from relay.adapters.presence import RedisPresence
 from relay.adapters.registry import ThreadedRegistry, open_registry
@@ -34,9 +33,6 @@ from relay.sites import Sites
 
 BEAT_S = 5.0
 """Between looks at Redis, the register and the tunnels' keys: how long a removed site may still be reached."""
-
-DRAIN_S = 0.2
-"""For the goodbyes to the edges to leave before the server closes its connections."""
 
 LARGEST_HEAD = 16_384  # bytes; Sanic's own ceiling
 
@@ -87,7 +83,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> Sanic[Any, A
 
 
 def _add_routes(app: Sanic[Any, Any], parts: Parts, server: WebServer, settings: Settings, limits: Limits) -> None:
-    tunnels = Tunnels(server, parts.sites, parts.register, parts.presence, settings.origin, limits)
+    tunnels = app.ctx.tunnels = Tunnels(server, parts.sites, parts.register, parts.presence, settings.origin, limits)
     public = Public(server, parts.sites, parts.register, parts.presence, settings.trusted_proxies)
 
     async def tunnel(request: Request) -> None:
@@ -198,11 +194,8 @@ def _report(health: Health, name: str, failure: AppError | None) -> None:
 
 
 async def _drain(app: Sanic[Any, Any]) -> None:
-    parts: Parts = app.ctx.parts
     app.ctx.beat.cancel()
-    for link in parts.sites:
-        link.close(ErrorCode.DRAIN, "the relay stops")
-    await asyncio.sleep(DRAIN_S if len(parts.sites) else 0)
+    await app.ctx.tunnels.stop()
 
 
 async def _close(app: Sanic[Any, Any]) -> None:

@@ -30,7 +30,7 @@ _STATUS = {
     "upgrade_required": 426,
     "fields_too_large": 431,
     "site_offline": 503,
-    "site_busy": 503,
+    "relay_stopping": 503,
     "redis_unavailable": 503,
     "store_unavailable": 503,
 }

@@ -35,7 +35,7 @@ class SanicSocket:
     """`relay.ports.Socket`; its documentation is there."""
 
     def __init__(self, protocol: Any, ws_proto: ServerProtocol) -> None:
-        self.ws_proto = ws_proto  # the name, and `loop`, that WebSocketProtocol reads
+        self.ws_proto = ws_proto
         self.loop: asyncio.AbstractEventLoop = protocol.loop
         self.last_received_at = self.loop.time()
         self.is_closed = False
@@ -104,7 +104,7 @@ class SanicSocket:
             self.last_received_at = self.loop.time()
             self._transport.resume_reading()
 
-    # What Sanic's WebSocketProtocol calls.
+    # What comes from the transport, through Sanic's WebSocketProtocol.
 
     def data_received(self, data: bytes) -> None:
         self.last_received_at = self.loop.time()
@@ -120,10 +120,6 @@ class SanicSocket:
     def connection_lost(self, _exc: Exception | None) -> None:
         self._closed(1006, "")
         self.closed.set()
-
-    def end_connection(self, code: int) -> None:
-        """The handler has returned."""
-        self.close(code)
 
     def _handle_events(self) -> None:
         self._flush()
@@ -187,6 +183,26 @@ class SanicSocket:
             call()
 
 
+class _SanicSide:
+    """The attributes that WebSocketProtocol uses of its websocket; the names are Sanic's."""
+
+    def __init__(self, socket: SanicSocket) -> None:
+        self._socket = socket
+        self.ws_proto = socket.ws_proto
+        self.loop = socket.loop
+        self.data_received = socket.data_received
+        self.eof_received = socket.eof_received
+        self.connection_lost = socket.connection_lost
+
+    def end_connection(self, code: int) -> None:
+        """The handler has returned."""
+        self._socket.close(code)
+
+    async def close(self, code: int) -> None:
+        """The server stops."""
+        self._socket.close(code)
+
+
 def check_upgrade(request: Request) -> None:
     """Raise UpgradeRefused if the client's opening handshake cannot be answered; sends nothing."""
     _accept(request, None)
@@ -199,7 +215,8 @@ def upgrade(request: Request, subprotocol: str | None) -> SanicSocket:
     """
     protocol: Any = request.transport.get_protocol()
     ws_proto, head = _accept(request, subprotocol)
-    socket = protocol.websocket = SanicSocket(protocol, ws_proto)
+    socket = SanicSocket(protocol, ws_proto)
+    protocol.websocket = _SanicSide(socket)
     protocol.transport.write(head)
     return socket
 

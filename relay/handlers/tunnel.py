@@ -13,7 +13,7 @@ import time
 from sanic import Request
 
 from common import logs
-from common.errors import RedisUnavailable, StoreUnavailable
+from common.errors import AppError, RedisUnavailable, StoreUnavailable
 from common.security.device_keys import decode_public_key
 from common.tunnel.connection import TunnelConnection
 from common.tunnel.errors import ErrorCode, HandshakeFailed, tunnel_close_code
@@ -32,7 +32,20 @@ RECONNECT_SPREAD_S = 5.0
 MOST_UNREAD = 4
 """Messages an edge may send ahead in the handshake, which has two."""
 
+GOODBYE_S = 0.2
+"""For what was said last to reach the kernel; the network is not waited for."""
+
 log = logs.get(__name__)
+
+
+class Stopping(AppError):
+    """The relay is about to end; another may take over."""
+
+    code = "relay_stopping"
+    is_retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("The relay is stopping.")
 
 
 class Tunnels:
@@ -54,9 +67,12 @@ class Tunnels:
         self._origin = origin
         self._limits = limits
         self._node_id = secrets.token_hex(4)
+        self._is_stopping = False
 
     async def take(self, request: Request) -> None:
-        """Upgrade, shake hands, carry until the end. Raises UpgradeRefused before the upgrade."""
+        """Upgrade, shake hands, carry until the end. Raises UpgradeRefused and Stopping before the upgrade."""
+        if self._is_stopping:
+            raise Stopping
         offered = request.headers.getone("sec-websocket-protocol", "")
         if SUBPROTOCOL not in [name.strip() for name in offered.split(",")]:
             raise UpgradeRefused(426, f"this is for edges, which speak {SUBPROTOCOL}")
@@ -75,6 +91,13 @@ class Tunnels:
             await _refuse(socket, ErrorCode.CALM_DOWN, "the relay's register is not available")
         else:
             await self._carry(link)
+
+    async def stop(self) -> None:
+        """Take no more, tell the edges, and give the goodbyes time to leave."""
+        self._is_stopping = True
+        for link in self._sites:
+            link.close(ErrorCode.DRAIN, "the relay stops")
+        await asyncio.sleep(GOODBYE_S if len(self._sites) else 0)
 
     async def _shake_hands(self, socket: Socket, inbox: "asyncio.Queue[bytes | None]") -> TunnelLink:
         handshake = RelayHandshake(self._origin, secrets.token_bytes(NONCE_BYTES), self._limits.announced())

@@ -56,17 +56,24 @@ class ServerProcess:
             self.stop()
             raise
 
-    def stop(self) -> None:
-        """End it and return when it is gone; nothing happens if it does not run."""
+    def stop(self) -> int | None:
+        """End it and return its exit code when it is gone; nothing happens if it does not run."""
         process, self._process = self._process, None
         if process is None:
-            return
+            return None
         process.terminate()
         try:
-            process.wait(STOPPED_WITHIN_S)
+            return process.wait(STOPPED_WITHIN_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            return process.wait()
+
+    def kill(self) -> None:
+        """End it without a chance to tidy up."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     @contextmanager
     def running(self) -> Iterator[None]:

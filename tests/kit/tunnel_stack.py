@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -109,10 +110,11 @@ def relay(folder: Path, redis_url: str) -> Iterator[Relay]:
 def site_api(folder: Path) -> Iterator[Path]:
     """The small api of site_api.py; its socket."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "api.sock"
-    process = ServerProcess([sys.executable, "-m", "tests.kit.site_api", str(path)], folder / "api.log", path.exists)
-    with process.running():
-        yield path
+    with tempfile.TemporaryDirectory(prefix="wallport-") as short:  # pytest's folders are too long for a socket
+        path = Path(short) / "api.sock"
+        command = [sys.executable, "-m", "tests.kit.site_api", str(path)]
+        with ServerProcess(command, folder / "api.log", path.exists).running():
+            yield path
 
 
 @contextmanager
@@ -130,6 +132,11 @@ def edge(relay: Relay, site: str, data_dir: Path, api_socket: Path) -> Iterator[
 
 def is_online(relay: Relay, site: str) -> bool:
     return httpx.get(f"{relay.site_url(site)}/api/v1/state").status_code == 200
+
+
+def environ() -> dict[str, str]:
+    """Our own without settings: whoever runs the tests may have those of a real relay."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WALLPORT_")}
 
 
 def _foreign_settings() -> list[str]:
