@@ -13,6 +13,7 @@ from typing import Any
 
 Number = int | float
 PerPhase = tuple[Number | None, Number | None, Number | None]
+PriceSlots = tuple[tuple[int, Number], ...]
 
 
 class Mode(StrEnum):
@@ -42,6 +43,29 @@ class Limit:
     type: str = "none"
     energy_wh: Number | None = None
     soc_percent: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What this wallbox lets be done at one charge point, as far as it says so itself.
+
+    `is_mode_site_wide`: setting the mode here sets it for every charge point. `lowest_current_a` and
+    `highest_current_a` bound the current of instant charging, in the wallbox's own words; a PV minimum current may also
+    be 0. `limit_types` are those of `Limit`. A wallbox that others control offers nothing.
+    """
+
+    modes: tuple[Mode, ...] = ()
+    is_mode_site_wide: bool = False
+    lowest_current_a: Number = 6
+    highest_current_a: Number = 32
+    limit_types: tuple[str, ...] = ()
+    can_enable: bool = False
+    can_assign_vehicle: bool = False
+    can_set_soc: bool = False
+    can_set_pv_min_current: bool = False
+    can_switch_phases: bool = False
+    can_reset_energy: bool = False
+    has_price_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +111,16 @@ class Home:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargePoint:
-    """One charge point. `meter_wh` is its absolute meter; `current_a` the current set for instant charging (6–32 A).
+    """One charge point. `meter_wh` is its absolute meter.
 
-    `is_enabled` False is a locked charge point. `energy_charged_wh` counts the running or else the last charge,
-    `energy_since_plugged_wh` all since the car was plugged in.
+    `is_enabled` False is a locked charge point. `energy_charged_wh` counts the running or else the last charge (2.x:
+    since the mode was last switched), `energy_since_plugged_wh` all since the car was plugged in. `state_text` is the
+    wallbox's own account of what it does and why, for people.
+
+    What a person set: `current_a` is the current of instant charging (2.x in eco mode: of eco charging), 6–32 A, more
+    with DC. `limit` and `phases` (wished: 0 automatic, 1, 3) are those of the present mode. `pv_min_current_a` is the
+    least current in PV mode (2.x: 0 is surplus only), `min_pv_current_a` that of the mode `min_pv`.
+    `max_price_per_kwh` (EUR) is the price above which price-led charging waits.
     """
 
     name: str | None = None
@@ -106,26 +136,70 @@ class ChargePoint:
     energy_since_plugged_wh: Number | None = None
     soc_percent: Number | None = None
     vehicle: str | None = None
+    vehicle_id: str | None = None
     mode: Mode | None = None
     current_a: Number | None = None
+    pv_min_current_a: Number | None = None
+    min_pv_current_a: Number | None = None
+    max_price_per_kwh: Number | None = None
+    phases: int | None = None
     limit: Limit | None = None
+    state_text: str | None = None
+    fault: Fault | None = None
+    capabilities: Capabilities | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A load that the wallbox measures beside the charge points.
+
+    `kind` is consumer (a meter of its own), smarthome (switched by the wallbox) or meter (a counter below the grid's).
+    `power_w` consumption +. `is_on` is the relay of a smarthome device; `temperatures_c` are its three sensors.
+    """
+
+    kind: str
+    name: str | None = None
+    power_w: Number | None = None
+    energy_wh: Number | None = None
+    is_on: bool | None = None
+    temperatures_c: PerPhase | None = None
     fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vehicle:
+    """A car that the wallbox knows (2.x). Neither position nor range nor mileage: they are nobody else's business."""
+
+    name: str | None = None
+    soc_percent: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """Prices in EUR per kWh."""
+    """Prices in EUR per kWh: of the grid now, and of PV and battery energy where the wallbox reckons with them.
+
+    `prices` are the known slots of a dynamic tariff in order, each `[starts_at, price_per_kwh]` with Unix seconds.
+    `max_price_per_kwh` is the site's price limit (1.9).
+    """
 
     price_per_kwh: Number | None = None
+    pv_price_per_kwh: Number | None = None
+    battery_price_per_kwh: Number | None = None
+    max_price_per_kwh: Number | None = None
+    prices: PriceSlots | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meta:
-    """`generation` is "1.9" or "2.x"; `is_stale` is True when the wallbox's own heartbeat stopped or was never seen."""
+    """`generation` is "1.9" or "2.x"; `is_stale` is True when the wallbox's own heartbeat stopped or was never seen.
+
+    A secondary wallbox is led by another one: it measures, and whoever wants something of it asks the other one.
+    """
 
     generation: str
     version: str | None = None
     is_stale: bool = True
+    is_secondary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +213,8 @@ class SiteState:
     home: Home | None = None
     charge_points: Mapping[str, ChargePoint] = field(default_factory=dict)
     tariff: Tariff | None = None
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    vehicles: Mapping[str, Vehicle] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +242,7 @@ class EdgeHealth:
 
 
 def flatten(state: SiteState) -> dict[str, Any]:
-    """All paths with a known value. Leaves are text, numbers, booleans, `Fault`, `Limit` and per-phase tuples.
+    """All paths with a known value. Leaves are text, numbers, booleans, tuples, `Fault`, `Limit` and `Capabilities`.
 
     A part the site lacks has no path; an unknown value has none either.
     """
@@ -188,7 +264,7 @@ def diff(old: SiteState | None, new: SiteState) -> dict[str, Any]:
     return changes
 
 
-_LEAF_CLASSES = (Fault, Limit)
+_LEAF_CLASSES = (Fault, Limit, Capabilities)
 
 
 def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

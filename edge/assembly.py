@@ -1,44 +1,98 @@
 """Builds a `SiteState` from single values by path, as the dialect tables name them.
 
-It knows the shape of the state, and nothing of topics, time or what was said before; called by `edge/mirror.py`.
+It knows the shape of the state, and nothing of topics or of what was said before; called by `edge/mirror.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from common.model import Battery, ChargePoint, Fault, Grid, Home, Limit, Meta, PerPhase, Pv, SiteState, Tariff
+from common.model import (
+    Battery,
+    Capabilities,
+    ChargePoint,
+    Device,
+    Fault,
+    Grid,
+    Home,
+    Limit,
+    Meta,
+    Number,
+    PerPhase,
+    PriceSlots,
+    Pv,
+    SiteState,
+    Tariff,
+    Vehicle,
+)
 from edge.openwb.parsing import Value
 
 EVERY_CHARGE_POINT = "charge_points.*."
 
 _PHASES = ("0", "1", "2")
 _SEVERITY = {"ok": 0, "warning": 1, "error": 2}
+_LAST_SLOT_S = 3600  # how long the only slot of a tariff lasts; exchanges trade hours
 
 
-def assemble(generation: str, is_stale: bool, values: Mapping[str, Value]) -> SiteState:
+def assemble(
+    generation: str,
+    is_stale: bool,
+    values: Mapping[str, Value],
+    capabilities: Callable[[str], Capabilities],
+    now: float,
+) -> SiteState:
     """The state of all known values. A part of which nothing is known is None; so is a charge point, by absence."""
     tree: dict[str, Any] = {}
+    for_all: dict[str, Value] = {}
     for path, value in values.items():
-        if value is not None and not path.startswith(EVERY_CHARGE_POINT):
+        if path.startswith(EVERY_CHARGE_POINT):
+            for_all[path.removeprefix(EVERY_CHARGE_POINT)] = value
+        else:
             _plant(tree, path, value)
-    for_all = {
-        path.removeprefix(EVERY_CHARGE_POINT): value
-        for path, value in values.items()
-        if path.startswith(EVERY_CHARGE_POINT)
-    }
+    meta = Meta(generation=generation, is_stale=is_stale, **tree.get("meta", {}))
     charge_points: dict[str, dict[str, Any]] = tree.get("charge_points", {})
     return SiteState(
-        meta=Meta(generation=generation, is_stale=is_stale, **tree.get("meta", {})),
+        meta=meta,
         grid=Grid(**grid) if (grid := _part(tree, "grid")) else None,
         pv=Pv(**pv) if (pv := _part(tree, "pv")) else None,
         battery=Battery(**battery) if (battery := _part(tree, "battery")) else None,
         home=Home(**home) if (home := _part(tree, "home")) else None,
         charge_points={
-            number: ChargePoint(**{**for_all, **_leaves(charge_points[number])})
+            number: ChargePoint(
+                capabilities=Capabilities() if meta.is_secondary else capabilities(number),
+                **{**for_all, **_leaves(charge_points[number])},
+            )
             for number in sorted(charge_points, key=int)
         },
-        tariff=Tariff(**tariff) if (tariff := _part(tree, "tariff")) else None,
+        tariff=_priced(Tariff(**tariff), now) if (tariff := _part(tree, "tariff")) else None,
+        devices={
+            identifier: Device(kind=identifier.partition("-")[0], **_leaves(device))
+            for identifier, device in sorted(tree.get("devices", {}).items())
+        },
+        vehicles={
+            number: Vehicle(**_leaves(vehicle))
+            for number, vehicle in sorted(tree.get("vehicles", {}).items(), key=lambda item: int(item[0]))
+        },
     )
+
+
+def price_at(slots: PriceSlots, now: float) -> Number | None:
+    """The price of the slot that `now` lies in. The last slot is as long as the one before it."""
+    for (starts_at, price), following in zip(slots, (*slots[1:], None), strict=True):
+        if following is not None:
+            ends_at = following[0]
+        else:
+            ends_at = starts_at + (starts_at - slots[-2][0] if len(slots) > 1 else _LAST_SLOT_S)
+        if starts_at <= now < ends_at:
+            return price
+    return None
+
+
+def _priced(tariff: Tariff, now: float) -> Tariff:
+    """With the price of now, where the wallbox has slots but does not say which one counts."""
+    if tariff.price_per_kwh is not None or tariff.prices is None:
+        return tariff
+    return replace(tariff, price_per_kwh=price_at(tariff.prices, now))
 
 
 def _plant(tree: dict[str, Any], path: str, value: Value) -> None:
@@ -54,8 +108,18 @@ def _part(tree: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _leaves(branch: Mapping[str, Any]) -> dict[str, Any]:
     """What was spread over several values, put together; None is left out."""
-    leaves = {name: _leaf(name, value) for name, value in branch.items()}
+    leaves = _sums(branch["units"]) if "units" in branch else {}
+    leaves |= {name: _leaf(name, value) for name, value in branch.items() if name != "units"}
     return {name: value for name, value in leaves.items() if value is not None}
+
+
+def _sums(units: Mapping[str, Mapping[str, Number]]) -> dict[str, Any]:
+    """What the inverters, or batteries, have together; what one of them does not say is unknown."""
+    names = {name for unit in units.values() for name in unit}
+    return {
+        name: sum(unit[name] for unit in units.values()) if all(name in unit for unit in units.values()) else None
+        for name in names
+    }
 
 
 def _leaf(name: str, value: Any) -> Any:

@@ -5,17 +5,22 @@ Pure: batches of messages and instants in, state and changes out; no socket, clo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from common.model import Number, SiteState, Snapshot, diff, flatten
 from edge.assembly import EVERY_CHARGE_POINT, assemble
-from edge.openwb.dialect import Dialect, Gate, Match
+from edge.openwb.dialect import Dialect, Match, Place
 from edge.openwb.parsing import SkipReason, Unreadable, Value
+from edge.openwb.pulse import Pulse
 
 METER_RESET_S = 600.0
 """A meter that fell is believed after so long. openWB's own fall to 0 at boot ends within some control loops."""
 
+MOST_TOPICS = 5_000
+"""Topics kept; a 2.x with fifty charge points has two thousand. Whoever floods the broker with more is not heard."""
+
+FACT = "fact."
 STALE_PATH = "meta.is_stale"
 """Its entry in `Snapshot.heard_at` is the instant of the last heartbeat."""
 
@@ -47,18 +52,42 @@ class Stored:
 
 
 @dataclass(slots=True)
-class _Entry:
-    """The last word on one topic. `peak` is a meter's last believed reading, `fallen` a lower one held back."""
+class _Cell:
+    """One value of a topic. `peak` is a meter's last believed reading, `fallen` a lower one held back."""
 
-    match: Match
+    place: Place
     value: Value = None
     heard_at: float = 0.0
     peak: Number | None = None
     fallen: Number | None = None
     fallen_at: float = 0.0
 
+    def take(self, value: Value, now: float) -> None:
+        if self.place.fill.is_meter and isinstance(value, int | float):
+            if self.peak is not None and value < self.peak:
+                if not self.fallen:
+                    self.fallen_at = now
+                self.fallen = value
+                return
+            self.peak = value
+        self.fallen = None
+        self.value, self.heard_at = value, now
+
+    def believe_more(self, reading: Number) -> None:
+        """A greater reading was believed before: what the cell holds is one that was held back."""
+        if isinstance(self.value, int | float) and self.value < reading:
+            self.fallen, self.fallen_at = self.value, self.heard_at
+            self.value = self.peak = reading
+
 
 @dataclass(slots=True)
+class _Entry:
+    """The last word on one topic; its cells are in the order of the row's fills."""
+
+    match: Match
+    cells: tuple[_Cell, ...]
+
+
 class Mirror:
     """Everything heard from one wallbox, at most one entry for each topic of the table.
 
@@ -67,20 +96,29 @@ class Mirror:
     `stale_after_s` is the dialect's; the loop raises it while the clock runs fast.
     """
 
-    dialect: Dialect
-    stale_after_s: float = field(init=False)
-    raw: dict[str, str] = field(default_factory=dict)
-    beat_at: float | None = None
-    _entries: dict[str, _Entry] = field(default_factory=dict)
-    _state: SiteState | None = None
-    _seq: int | None = None
-    _seq_floor: int = 0
-    _updated_at: float = 0.0
-    _is_stale: bool = True
-    _new_beat_at: float | None = None
+    def __init__(self, dialect: Dialect) -> None:
+        self._seq: int | None = None
+        self._seq_floor = 0
+        self._updated_at = 0.0
+        self._state: SiteState | None = None
+        self._forget(dialect)
 
-    def __post_init__(self) -> None:
-        self.stale_after_s = self.dialect.stale_after_s
+    @property
+    def dialect(self) -> Dialect:
+        return self._dialect
+
+    @property
+    def stale_after_s(self) -> float:
+        return self._pulse.stale_after_s
+
+    @stale_after_s.setter
+    def stale_after_s(self, seconds: float) -> None:
+        self._pulse.stale_after_s = seconds
+
+    @property
+    def beat_at(self) -> float | None:
+        """The instant of the last heartbeat."""
+        return self._pulse.beat_at
 
     def snapshot(self) -> Snapshot | None:
         """The state as known now; None while nothing was ever heard."""
@@ -88,112 +126,134 @@ class Mirror:
             return None
         return Snapshot(seq=self._seq, updated_at=self._updated_at, state=self._state, heard_at=self._heard_at())
 
+    def speak(self, dialect: Dialect, now: float) -> None:
+        """Listen to another generation from now on. Of the old one nothing stays but the numbering."""
+        had_state = self._state is not None
+        self._forget(dialect)
+        if had_state:
+            self._rebuild(now)
+
     def apply(self, messages: Mapping[str, bytes], now: float) -> Update:
         """Take in a batch: the last payload of each topic, in any order, heard at `now`."""
         raw: dict[str, str] = {}
         skipped: list[Skip] = []
         for topic, payload in messages.items():
             try:
-                raw[topic] = self._hear(topic, payload, now)
+                raw[topic] = self._hear(topic, payload, now, skipped)
             except Unreadable as unreadable:
                 skipped.append(Skip(topic, unreadable.reason))
-                continue
-            if self._entries[topic].fallen is not None:
-                skipped.append(Skip(topic, SkipReason.METER_FELL))
         if raw:
             self.raw.update(raw)
             self._updated_at = now
         return Update(raw, self._rebuild(now) if raw else {}, tuple(skipped))
 
     def tick(self, now: float) -> Mapping[str, Any]:
-        """Judge what silence and time change, as often as once a second: staleness, and meters held back."""
-        self._judge_staleness(now)
+        """Judge what silence and time change, as often as once a second: staleness, meters held back, the price."""
+        self._is_silent = not self._pulse.is_beating(now)
         for entry in self._entries.values():
-            entry.fallen_at = min(entry.fallen_at, now)  # the clock may be set back
-            if entry.fallen and now - entry.fallen_at >= METER_RESET_S:
-                entry.value = entry.peak = entry.fallen
-                entry.fallen = None
+            for cell in entry.cells:
+                cell.fallen_at = min(cell.fallen_at, now)  # the clock may be set back
+                if cell.fallen and now - cell.fallen_at >= METER_RESET_S:
+                    cell.value = cell.peak = cell.fallen
+                    cell.fallen = None
         return self._rebuild(now) if self._entries else {}
 
     def adopt(self, stored: Stored, now: float) -> None:
         """Take over what Redis holds from before, where nothing newer was heard, and number on from there.
 
-        Afterwards the snapshot's number is the stored one only if its state is the stored one.
+        Afterwards the snapshot's number is the stored one only if its state is the stored one. Of another generation's
+        state only the number counts, and it is replaced by one in which nothing is known.
         """
         self._seq_floor = max(self._seq_floor, stored.last_seq)
-        if stored.snapshot is not None:
-            self._fill(stored.snapshot, stored.raw, now)
-        if not self._entries:
+        snapshot = stored.snapshot
+        is_foreign = snapshot is not None and snapshot.state.meta.generation != self._dialect.generation
+        if snapshot is not None and is_foreign:
+            self._updated_at = max(self._updated_at, snapshot.updated_at)
+        elif snapshot is not None:
+            self._fill(snapshot, stored.raw, now)
+        if not self._entries and not is_foreign:
             return
-        state = self._assemble()
+        state = self._assemble(now)
         if self._seq is None:
             self._seq = stored.last_seq
         elif state != self._state:
             self._seq += 1
-        is_stored = stored.snapshot is not None and state == stored.snapshot.state
+        is_stored = snapshot is not None and state == snapshot.state
         self._seq = max(self._seq, stored.last_seq if is_stored else stored.last_seq + 1)
         self._state = state
 
+    def _forget(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._pulse = Pulse(dialect.stale_after_s)
+        self._is_silent = True
+        self._entries: dict[str, _Entry] = {}
+        self._cells: dict[str, list[_Cell]] = {}  # by path, the preferred one first
+        self._last_shown: dict[str, _Cell] = {}
+        self.raw: dict[str, str] = {}
+
     def _fill(self, snapshot: Snapshot, raw: Mapping[str, str], now: float) -> None:
-        known = flatten(snapshot.state)
         some_charge_point = next(iter(snapshot.state.charge_points), "*")
+        filled: list[tuple[_Cell, str]] = []
         for topic, text in raw.items():
-            match = self.dialect.match(topic)
-            if match is None or topic in self._entries:
+            match = self._dialect.match(topic)
+            if match is None or topic in self._entries or len(self._entries) >= MOST_TOPICS:
                 continue
-            leaf = (match.leaf or "").replace("*", some_charge_point)
-            entry = _Entry(match, heard_at=snapshot.heard_at.get(leaf, snapshot.updated_at))
-            if match.reading.is_meter:  # its payload may be one that was held back
-                entry.value = entry.peak = known.get(leaf)
             try:
-                _, value = match.reading.read(text.encode("utf-8", "replace"))
+                heard = match.reading.read(text.encode("utf-8", "replace"))
             except Unreadable:
                 continue
-            _take(entry, value, entry.heard_at)
-            self._entries[topic], self.raw[topic] = entry, text
+            entry = self._add(topic, match)
+            for cell, value in zip(entry.cells, heard.values, strict=True):
+                leaf = cell.place.leaf.replace("*", some_charge_point)
+                cell.take(value, snapshot.heard_at.get(leaf, snapshot.updated_at))
+                filled.append((cell, leaf))
+            if topic == self._dialect.heartbeat:
+                self._pulse.know(heard.values[0])
+            self.raw[topic] = heard.text
+        known, shown = flatten(snapshot.state), self._shown()
+        for cell, leaf in filled:
+            believed = known.get(leaf)
+            if cell.place.fill.is_meter and shown.get(leaf) is cell and isinstance(believed, int | float):
+                cell.believe_more(believed)
         self._updated_at = max(self._updated_at, snapshot.updated_at)
-        if self.beat_at is None:
-            self.beat_at = snapshot.heard_at.get(STALE_PATH)
-            self._is_stale = False
-            self._judge_staleness(now)
+        if self._pulse.beat_at is None:
+            self._pulse.beat_at = snapshot.heard_at.get(STALE_PATH)
+            self._is_silent = not self._pulse.is_beating(now)
 
-    def _hear(self, topic: str, payload: bytes, now: float) -> str:
+    def _hear(self, topic: str, payload: bytes, now: float, skipped: list[Skip]) -> str:
         entry = self._entries.get(topic)
-        is_new = entry is None
         if entry is None:
-            match = self.dialect.match(topic)
+            match = self._dialect.match(topic)
             if match is None:
                 raise Unreadable(SkipReason.NOT_ALLOWED)
-            entry = _Entry(match)
-        text, value = entry.match.reading.read(payload)
-        if topic == self.dialect.heartbeat and value is not None and value != entry.value:
-            self._beat(value, now)
-        _take(entry, value, now)
-        if is_new:
-            self._entries[topic] = entry
-        return text
+            if len(self._entries) >= MOST_TOPICS:
+                raise Unreadable(SkipReason.TOO_MANY_TOPICS)
+        else:
+            match = entry.match
+        heard = match.reading.read(payload)
+        if entry is None:
+            entry = self._add(topic, match)
+        for reason in heard.faults:
+            skipped.append(Skip(topic, reason))
+        for cell, value in zip(entry.cells, heard.values, strict=True):
+            cell.take(value, now)
+            if cell.fallen is not None:
+                skipped.append(Skip(topic, SkipReason.METER_FELL))
+        instant = heard.values[0]
+        if topic == self._dialect.heartbeat and isinstance(instant, int | float) and self._pulse.hear(instant, now):
+            self._is_silent = False
+        return heard.text
 
-    def _beat(self, value: Value, now: float) -> None:
-        """A heartbeat that differs from the last one. The broker also keeps those of a wallbox that died meanwhile.
-
-        So it counts when its own instant is recent, or, as the wallbox's clock may be wrong, when it is not the first
-        new one.
-        """
-        is_recent = isinstance(value, int | float) and abs(now - value) <= self.stale_after_s
-        follows = self._new_beat_at is not None and 0 <= now - self._new_beat_at <= self.stale_after_s
-        self._new_beat_at = now
-        if is_recent or follows:
-            self.beat_at = now
-            self._is_stale = False
-
-    def _judge_staleness(self, now: float) -> None:
-        if self.beat_at is not None:
-            self.beat_at = min(self.beat_at, now)  # the clock may be set back
-        if self.beat_at is None or now - self.beat_at > self.stale_after_s:
-            self._is_stale = True
+    def _add(self, topic: str, match: Match) -> _Entry:
+        entry = self._entries[topic] = _Entry(match, tuple(_Cell(place) for place in match.places))
+        for cell in entry.cells:
+            rivals = self._cells.setdefault(cell.place.path, [])
+            rivals.append(cell)
+            rivals.sort(key=lambda rival: -rival.place.fill.rank)
+        return entry
 
     def _rebuild(self, now: float) -> Mapping[str, Any]:
-        state = self._assemble()
+        state = self._assemble(now)
         if state == self._state:
             return {}
         changes = diff(self._state, state)
@@ -201,50 +261,41 @@ class Mirror:
         self._state = state
         return changes
 
-    def _assemble(self) -> SiteState:
-        values = {path: entry.value for path, entry in self._shown().items()}
-        return assemble(self.dialect.generation, self._is_stale, values)
+    def _assemble(self, now: float) -> SiteState:
+        dialect, look = self._dialect, self._look
+        self._last_shown = self._shown()
+        values = {path: cell.value for path, cell in self._last_shown.items()}
+        is_stale = self._is_silent or not all(gate.is_open(look) for gate in dialect.awake)
+        return assemble(dialect.generation, is_stale, values, lambda number: dialect.capabilities(number, look), now)
 
     def _heard_at(self) -> dict[str, float]:
         """By path of the state; of several topics that make one value the latest counts."""
         heard_at: dict[str, float] = {}
-        if self.beat_at is not None:
-            heard_at[STALE_PATH] = self.beat_at
+        if self._pulse.beat_at is not None:
+            heard_at[STALE_PATH] = self._pulse.beat_at
         charge_points = self._state.charge_points if self._state is not None else ()
-        for path, entry in self._shown().items():
-            leaf = entry.match.leaf
-            if leaf is None or entry.value is None:
-                continue
+        for path, cell in self._last_shown.items():
+            leaf = cell.place.leaf
             is_for_all = path.startswith(EVERY_CHARGE_POINT)
             for known in (leaf.replace("*", number) for number in charge_points) if is_for_all else (leaf,):
-                heard_at[known] = max(entry.heard_at, heard_at.get(known, 0.0))
+                heard_at[known] = max(cell.heard_at, heard_at.get(known, 0.0))
         return heard_at
 
-    def _shown(self) -> dict[str, _Entry]:
-        """By path: of the entries whose gates are open, the one of the highest rank."""
-        shown: dict[str, _Entry] = {}
-        for entry in self._entries.values():
-            path = entry.match.path
-            if path is None or not all(self._is_open(gate) for gate in entry.match.gates):
+    def _shown(self) -> dict[str, _Cell]:
+        """By path of the state: of the known values whose gates are open, the preferred one."""
+        shown: dict[str, _Cell] = {}
+        look = self._look
+        for path, rivals in self._cells.items():
+            if path.startswith(FACT):
                 continue
-            rival = shown.get(path)
-            if rival is None or rival.match.reading.rank < entry.match.reading.rank:
-                shown[path] = entry
+            for cell in rivals:
+                if cell.value is not None and all(gate.is_open(look) for gate in cell.place.gates):
+                    shown[path] = cell
+                    break
         return shown
 
-    def _is_open(self, gate: Gate) -> bool:
-        heard = [entry.value for topic in gate.topics if (entry := self._entries.get(topic)) is not None]
-        known = [value for value in heard if value is not None]
-        return any(value is True for value in known) if known else gate.when_unknown
-
-
-def _take(entry: _Entry, value: Value, now: float) -> None:
-    if entry.match.reading.is_meter and isinstance(value, int | float):
-        if entry.peak is not None and value < entry.peak:
-            if not entry.fallen:
-                entry.fallen_at = now
-            entry.fallen = value
-            return
-        entry.peak = value
-    entry.fallen = None
-    entry.value, entry.heard_at = value, now
+    def _look(self, path: str) -> Value:
+        for cell in self._cells.get(path, ()):
+            if cell.value is not None:
+                return cell.value
+        return None

@@ -1,33 +1,64 @@
 """What a dialect is: a table that says which topics of one openWB generation mean what.
 
-A table is data: topic → field of the state, how to read the payload, which values are plausible, and which of the
-wallbox's own switches says that the field exists at all. The table is also the allow-list: what it does not name is
-neither subscribed nor kept. `edge/mirror.py` interprets it; `v1.py` holds the table of openWB 1.9.
+A table is data: topic → values, and for each value its place in the state, how to read it, what is plausible, and which
+of the wallbox's own switches says that it exists at all. The table is also the allow-list: what it does not name is
+neither subscribed nor kept. `edge/mirror.py` interprets it; `v1.py` and `v2.py` hold the tables.
 
-In a topic `{n}` stands for one whole level with a number (of a charge point, an inverter). A field is a path of
+In a topic `{n}` stands for one whole level with a number (of a charge point, a counter). A field is a path of
 `common.model.flatten`, except that it goes one step further where several topics make one value: `grid.currents_a.0`,
-`limit.type`, `fault.text`, and `pv.fault.{n}.level` for several faults of which the worst counts.
-`charge_points.*.mode` holds for every charge point.
+`limit.type`, `fault.text`, `pv.fault.{n}.level` for several faults of which the worst counts, and
+`pv.units.{n}.power_w` for what adds up to `pv.power_w` where the wallbox does not say the sum.
+`charge_points.*.mode` holds for every charge point. Fields that begin with `fact.` are not part of the state: gates and
+capabilities look at them.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+from common.model import Capabilities
+from edge.openwb.json_values import compact, is_object
 from edge.openwb.parsing import SkipReason, Unreadable, Value
 
-LONGEST_PAYLOAD = 64 * 1024  # bytes; the longest payload of any named topic is a fault text of a few KiB
+LONGEST_PAYLOAD = 64 * 1024  # bytes; the longest payload of any named topic is a template with plans, of some KiB
+
+Look = Callable[[str], Value]
+"""The value known at a path, gates set aside; None is unknown."""
 
 _PER_PHASE = re.compile(r"\.[0-2]$")
 _COMPOSED = re.compile(r"\.(limit|fault)\..*$")
+_UNIT = re.compile(r"\.units\.[0-9]+\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Open while any of `topics` reads true; `when_unknown` counts when none of them was heard."""
+    """Open while any of `paths` is `wanted`: equal to it, or a set that holds it. Not `must`: while none of them is.
 
-    topics: tuple[str, ...]
+    `when_unknown` counts when none of them is known. Paths are read without regard to their own gates.
+    """
+
+    paths: tuple[str, ...]
+    wanted: Value = True
     when_unknown: bool = False
+    must: bool = True
+
+    def is_open(self, look: Look) -> bool:
+        is_known = False
+        for path in self.paths:
+            value = look(path)
+            if value is None:
+                continue
+            if value == self.wanted or (isinstance(value, frozenset) and self.wanted in value):
+                return self.must
+            is_known = True
+        return not self.must if is_known else self.when_unknown
+
+    def numbered(self, number: str) -> "Gate":
+        """With `{n}` filled in."""
+        wanted = number if self.wanted == "{n}" else self.wanted
+        paths = tuple(path.replace("{n}", number) for path in self.paths)
+        return Gate(paths, wanted, self.when_unknown, self.must)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +68,60 @@ class Range:
     lowest: float
     highest: float
 
+    def check(self, value: Value) -> None:
+        """Raises Unreadable for a number, or one of several, that is outside."""
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, int | float) and not self.lowest <= part <= self.highest:
+                raise Unreadable(SkipReason.OUT_OF_RANGE)
+
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One row: `topic` fills `field` (None: kept for the mirror, gates and heartbeat only).
+class Fill:
+    """One value that a topic brings: `parse` makes it out of the decoded payload, `field` takes it.
 
-    `numbers` are those that `{n}` may be. Of several rows with the same field the one with the highest `rank`
-    counts, among those whose gates are all open. A `is_meter` value only grows, see `Mirror`.
+    Of several known values with the same field the one with the highest `rank` counts, among those whose gates are all
+    open. A `is_meter` value only grows, see `Mirror`. An emptied topic leaves `when_empty`.
     """
 
-    topic: str
-    field: str | None
-    parse: Callable[[str], Value]
+    field: str
+    parse: Callable[[Any], Value]
     plausible: Range | None = None
     gates: tuple[Gate, ...] = ()
     rank: int = 0
     is_meter: bool = False
+    when_empty: Value = None
+
+    def read(self, content: Any) -> Value:
+        """Raises Unreadable, and nothing else."""
+        value = self.parse(content)
+        if self.plausible is not None:
+            self.plausible.check(value)
+        return value
+
+
+def plain(text: str) -> Any:
+    """The payload as it is."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One row: a topic and what it brings. `numbers` are those that `{n}` may be.
+
+    `decode` makes text into what the fills' `parse` takes. Of an object only the members in `kept` go into the raw
+    mirror (None: the payload as it is); the others are secret, or nobody's business.
+    """
+
+    topic: str
+    fills: tuple[Fill, ...]
+    decode: Callable[[str], Any] = plain
+    kept: frozenset[str] | None = None
     numbers: range = range(1, 9)
 
-    def read(self, payload: bytes) -> tuple[str, Value]:
-        """The payload as text and as value; None is unknown: empty, a single space, or said to be so.
+    def read(self, payload: bytes) -> "Heard":
+        """What the payload says; unknown is None: empty, a single space, or said to be so.
 
-        Raises Unreadable, and nothing else, whatever the bytes are.
+        Raises Unreadable, and nothing else, when nothing of it can be used.
         """
         if len(payload) > LONGEST_PAYLOAD:
             raise Unreadable(SkipReason.TOO_BIG)
@@ -67,37 +130,76 @@ class Reading:
         except UnicodeDecodeError as exc:
             raise Unreadable(SkipReason.NOT_TEXT) from exc
         stripped = text.strip()
-        value = self.parse(stripped) if stripped else None
-        if (
-            self.plausible is not None
-            and isinstance(value, int | float)
-            and not self.plausible.lowest <= value <= self.plausible.highest
-        ):
-            raise Unreadable(SkipReason.OUT_OF_RANGE)
-        return text, value
+        if not stripped:
+            return Heard(text, tuple(fill.when_empty for fill in self.fills))
+        content = self.decode(stripped)
+        if content is None:
+            return Heard(text, (None,) * len(self.fills))
+        if self.kept is not None:
+            if not is_object(content):
+                raise Unreadable(SkipReason.NOT_AN_OBJECT)
+            text = compact({name: value for name, value in content.items() if name in self.kept})
+        values: list[Value] = []
+        faults: list[SkipReason] = []
+        for fill in self.fills:
+            try:
+                values.append(fill.read(content))
+            except Unreadable as unreadable:
+                values.append(None)
+                faults.append(unreadable.reason)
+        if len(faults) == len(values):
+            raise Unreadable(faults[0])
+        return Heard(text, tuple(values), tuple(faults))
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """A row with its number filled in. `leaf` is the path in the state that the row's value becomes a part of."""
+class Heard:
+    """What one payload said: `text` for the raw mirror, `values` in the order of the row's fills.
 
-    reading: Reading
-    path: str | None
-    leaf: str | None
+    A part that could not be read is None, as the wallbox's last word on it was another one; `faults` say why.
+    """
+
+    text: str
+    values: tuple[Value, ...]
+    faults: tuple[SkipReason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A fill with its number filled in. `leaf` is the path in the state that the value becomes a part of."""
+
+    fill: Fill
+    path: str
+    leaf: str
     gates: tuple[Gate, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """`heartbeat` is a topic of the table whose payload is the wallbox's clock in Unix seconds.
+class Match:
+    """A row with its number filled in; `places` are in the order of the row's fills."""
 
-    Without a new heartbeat for `stale_after_s` the site is stale.
+    reading: Reading
+    places: tuple[Place, ...]
+
+
+def no_capabilities(_number: str, _look: Look) -> Capabilities:
+    return Capabilities()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`heartbeat` is a topic of the table whose payload, its first fill, is the wallbox's clock in Unix seconds.
+
+    Without a new heartbeat for `stale_after_s`, or while one of the gates `awake` is closed, the site is stale.
+    `capabilities` says what can be done at a charge point.
     """
 
     generation: str
     readings: tuple[Reading, ...]
     heartbeat: str
     stale_after_s: float
+    awake: tuple[Gate, ...] = ()
+    capabilities: Callable[[str, Look], Capabilities] = no_capabilities
     _by_pattern: dict[str, Reading] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -117,16 +219,15 @@ class Dialect:
         if row is None:
             return None
         reading, number = row
-        path = None if reading.field is None else reading.field.replace("{n}", number)
-        gates = tuple(
-            Gate(tuple(name.replace("{n}", number) for name in gate.topics), gate.when_unknown)
-            for gate in reading.gates
-        )
-        return Match(reading, path, None if path is None else leaf_of(path), gates)
+        places = []
+        for fill in reading.fills:
+            path = fill.field.replace("{n}", number)
+            places.append(Place(fill, path, leaf_of(path), tuple(gate.numbered(number) for gate in fill.gates)))
+        return Match(reading, tuple(places))
 
     def _row(self, topic: str) -> tuple[Reading, str] | None:
         reading = self._by_pattern.get(topic)
-        if reading is not None:
+        if reading is not None and "{" not in topic:
             return reading, ""
         levels = topic.split("/")
         numbers = [level for level in levels if _is_canonical_number(level)]
@@ -141,7 +242,7 @@ class Dialect:
 
 def leaf_of(path: str) -> str:
     """The path in the state of which `path` is a part: `grid.currents_a.0` → `grid.currents_a`."""
-    return _COMPOSED.sub(r".\1", _PER_PHASE.sub("", path))
+    return _COMPOSED.sub(r".\1", _UNIT.sub(".", _PER_PHASE.sub("", path)))
 
 
 def _is_canonical_number(level: str) -> bool:

@@ -7,23 +7,28 @@ from shell arithmetic (`.45`, `-.5`) and whose texts come from shell or, JSON-qu
 
 import json
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
 from common.errors import AppError
-from common.model import Mode, Number
+from common.model import Limit, Mode, Number, PerPhase, PriceSlots
 
 T = TypeVar("T")
-Value = int | float | bool | str | None
+Value = int | float | bool | str | PerPhase | PriceSlots | Limit | frozenset[str] | None
+"""What a field may hold. Sets are of ids or names, and for `fact.` fields only."""
 
 LONGEST_NUMBER = 32  # characters; a float's repr has at most 24
 LONGEST_NAME = 100  # characters; openWB's own form allows fewer
+HIGHEST_PRICE = 10  # EUR/kWh, of either sign; exchanges stop at 4
+MOST_PRICES = 500  # slots; two days of quarter hours have 192
 LONGEST_FAULT = 500  # characters; Python modules publish whole tracebacks, the first lines say what happened
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MODES = {"0": Mode.INSTANT, "1": Mode.MIN_PV, "2": Mode.PV, "3": Mode.STOP, "4": Mode.STANDBY}
 _LIMITS = {"0": "none", "1": "energy", "2": "soc"}
+_PHASES = {"1": 1, "2": 2, "3": 3, "4": 0}
 _FAULTS = {"0": "ok", "1": "warning", "2": "error"}
 _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
 
@@ -36,8 +41,11 @@ class SkipReason(StrEnum):
     NOT_TEXT = "not_text"
     NOT_A_NUMBER = "not_a_number"
     NOT_A_CHOICE = "not_a_choice"
+    NOT_A_LIST = "not_a_list"
+    NOT_AN_OBJECT = "not_an_object"
     OUT_OF_RANGE = "out_of_range"
     METER_FELL = "meter_fell"
+    TOO_MANY_TOPICS = "too_many_topics"
 
 
 class Unreadable(AppError):
@@ -98,13 +106,41 @@ def limit_type(text: str) -> str:
     return _choice(_LIMITS, text)
 
 
+def phases(text: str) -> int:
+    """How many phases charging shall use; openWB's 4 is "automatic"."""
+    return _choice(_PHASES, text)
+
+
+def temperature(text: str) -> Number | None:
+    """°C; 300 is openWB's sign that there is no sensor."""
+    value = number(text)
+    return None if value == 300 else value
+
+
+def prices(text: str) -> PriceSlots | None:
+    """A module's name, then one `<Unix seconds>,<ct/kWh>` a line; as EUR/kWh, in order."""
+    slots: dict[int, Number] = {}
+    for line in text.splitlines()[1:]:
+        starts_at, comma, cents = line.strip().partition(",")
+        if comma and (price := cents_as_eur(cents)) is not None:
+            slots[whole(starts_at)] = price
+    return in_order(slots)
+
+
+def in_order(slots: Mapping[int, Number]) -> PriceSlots | None:
+    """By their start; None when there are none."""
+    if len(slots) > MOST_PRICES or any(not -HIGHEST_PRICE <= price <= HIGHEST_PRICE for price in slots.values()):
+        raise Unreadable(SkipReason.OUT_OF_RANGE)
+    return tuple(sorted(slots.items())) or None
+
+
 def fault_level(text: str) -> str:
     return _choice(_FAULTS, text)
 
 
 def name(text: str) -> str | None:
     """One line, at most LONGEST_NAME characters."""
-    return _one_line(text, LONGEST_NAME)
+    return one_line(text, LONGEST_NAME)
 
 
 def fault_text(text: str) -> str | None:
@@ -115,10 +151,11 @@ def fault_text(text: str) -> str | None:
         except ValueError:
             unquoted = text.strip('"')
         text = unquoted if isinstance(unquoted, str) else text
-    return _one_line(text, LONGEST_FAULT)
+    return one_line(text, LONGEST_FAULT)
 
 
-def _one_line(text: str, longest: int) -> str | None:
+def one_line(text: str, longest: int) -> str | None:
+    """Without control characters; None when nothing is left."""
     # Lone surrogates come out of JSON escapes and cannot be written as UTF-8.
     clean = _CONTROL.sub(" ", text).encode("utf-8", "replace").decode("utf-8").strip()
     return (clean if len(clean) <= longest else f"{clean[: longest - 1]}…") or None

@@ -1,111 +1,172 @@
 """The table of openWB 1.9: the only place with its German topic names.
 
-Obeys openWB 1.9.304 (`loadvars.sh`, `runs/pubmqtt.sh`, `runs/mqttsub.py`). RFID topics, addresses, everything under
-`set/` and the SmartHome configuration hold secrets or personal data and are not named here on purpose.
+Obeys openWB 1.9.304 (`loadvars.sh`, `runs/pubmqtt.sh`, `runs/mqttsub.py`, `runs/smarthomemq.py`). RFID topics,
+addresses, everything under `set/` and most of the SmartHome configuration hold secrets or personal data and are not
+named here on purpose.
 """
 
+from collections.abc import Callable
+
+from common.model import Capabilities, Mode
 from edge.openwb import parsing
-from edge.openwb.dialect import Dialect, Gate, Range, Reading
+from edge.openwb.dialect import Dialect, Fill, Gate, Look, Range, Reading
+from edge.openwb.parsing import Value
+from edge.openwb.plausible import (
+    CHARGED,
+    CLOCK,
+    FREQUENCY,
+    LOAD_POWER,
+    METER,
+    PERCENT,
+    PHASE_CURRENT,
+    PHASE_POWER,
+    PRICE,
+    PRODUCTION,
+    SITE_POWER,
+    TEMPERATURE,
+    VOLTAGE,
+)
 
-# Plausible for a house with a grid connection up to 1 MW: what is outside is a broken meter, not a reading.
-_SITE_POWER = Range(-1_000_000, 1_000_000)
-_LOAD_POWER = Range(0, 1_000_000)
-_PRODUCTION = Range(-1_000, 1_000_000)  # inverters draw some watts at night
 _CHARGE_POWER = Range(-1_000, 400_000)  # meters of idle charge points show some watts of either sign
-_METER = Range(0, 1e12)  # Wh; 1000 GWh
-_CHARGED = Range(0, 1e7)  # Wh in one charge
-_PHASE_POWER = Range(-400_000, 400_000)
-_PHASE_CURRENT = Range(-2_000, 2_000)
 _CHARGE_CURRENT = Range(-10, 600)
-_VOLTAGE = Range(0, 500)
-_FREQUENCY = Range(40, 70)
-_PERCENT = Range(0, 100)
 _SET_CURRENT = Range(0, 32)
-_PRICE = Range(-10, 10)  # EUR per kWh
 
-_HAS_BATTERY = Gate(("openWB/housebattery/boolHouseBatteryConfigured",))
+_HAS_BATTERY = Gate(("fact.has_battery",))
 # Both inverter switches were added late in 1.9: a wallbox that publishes neither may have PV.
-_HAS_PV = Gate(("openWB/pv/1/boolPVConfigured", "openWB/pv/2/boolPVConfigured"), when_unknown=True)
-_HAS_INVERTER = Gate(("openWB/pv/{n}/boolPVConfigured",), when_unknown=True)
-_IS_CHARGE_POINT = Gate(("openWB/lp/{n}/boolChargePointConfigured",))
-_HAS_SOC = Gate(("openWB/lp/{n}/boolSocConfigured",))
-_HAS_DYNAMIC_TARIFF = Gate(("openWB/global/awattar/boolAwattarEnabled",))
+_HAS_PV = Gate(("fact.has_inverter.1", "fact.has_inverter.2"), when_unknown=True)
+_HAS_INVERTER = Gate(("fact.has_inverter.{n}",), when_unknown=True)
+_IS_CHARGE_POINT = Gate(("fact.is_charge_point.{n}",))
+_HAS_SOC = Gate(("fact.has_soc.{n}",))
+_HAS_DYNAMIC_TARIFF = Gate(("fact.has_dynamic_tariff",))
+_HAS_FIXED_PRICE = Gate(("fact.has_dynamic_tariff",), must=False, when_unknown=True)
+# The switch of each charge point came with 1.9.2xx: before, the price limit held for all of them.
+_IS_PRICE_LED = Gate(("fact.is_price_led.{n}",), when_unknown=True)
+_SWITCHES_PHASES = Gate(("fact.switches_phases",))
+_IS_CONSUMER = Gate(("fact.is_consumer.{n}",))
+_IS_SMARTHOME = Gate(("fact.is_smarthome.{n}",))
+
+_TWO = range(1, 3)
+_NINE = range(1, 10)
 
 HEARTBEAT = "openWB/system/Timestamp"
+VERSION = "openWB/system/Version"
+
+
+def _row(
+    topic: str,
+    field: str,
+    parse: Callable[[str], Value],
+    plausible: Range | None = None,
+    gates: tuple[Gate, ...] = (),
+    *,
+    is_meter: bool = False,
+    numbers: range = range(1, 9),
+) -> Reading:
+    return Reading(topic, (Fill(field, parse, plausible, gates, is_meter=is_meter),), numbers=numbers)
+
 
 _SITE = (
-    Reading(HEARTBEAT, None, parsing.whole, Range(0, 1e11)),
-    Reading("openWB/system/Version", "meta.version", parsing.name),
-    Reading("openWB/system/priceForKWh", "tariff.price_per_kwh", parsing.number, _PRICE),
-    Reading("openWB/global/awattar/boolAwattarEnabled", None, parsing.boolean),
-    Reading(
+    _row(HEARTBEAT, "fact.clock", parsing.whole, CLOCK),
+    _row(VERSION, "meta.version", parsing.name),
+    _row("openWB/config/get/global/slaveMode", "meta.is_secondary", parsing.boolean),
+    _row("openWB/system/priceForKWh", "tariff.price_per_kwh", parsing.number, PRICE, (_HAS_FIXED_PRICE,)),
+    _row("openWB/global/awattar/boolAwattarEnabled", "fact.has_dynamic_tariff", parsing.boolean),
+    _row(
         "openWB/global/awattar/ActualPriceForCharging",
         "tariff.price_per_kwh",
         parsing.cents_as_eur,
-        _PRICE,
+        PRICE,
         (_HAS_DYNAMIC_TARIFF,),
-        rank=1,
     ),
-    Reading("openWB/global/WHouseConsumption", "home.power_w", parsing.number, _LOAD_POWER),
-    Reading("openWB/global/ChargeMode", "charge_points.*.mode", parsing.mode),
+    _row("openWB/global/awattar/pricelist", "tariff.prices", parsing.prices, gates=(_HAS_DYNAMIC_TARIFF,)),
+    _row("openWB/global/WHouseConsumption", "home.power_w", parsing.number, LOAD_POWER),
+    _row("openWB/global/ChargeMode", "charge_points.*.mode", parsing.mode),
+    _row("openWB/global/strLastmanagementActive", "charge_points.*.state_text", parsing.fault_text),
+    _row("openWB/config/get/global/minEVSECurrentAllowed", "fact.lowest_current_a", parsing.whole, _SET_CURRENT),
+    _row("openWB/config/get/global/maxEVSECurrentAllowed", "fact.highest_current_a", parsing.whole, _SET_CURRENT),
+    _row("openWB/config/get/pv/minCurrentMinPv", "charge_points.*.min_pv_current_a", parsing.number, _SET_CURRENT),
+    _row("openWB/config/get/u1p3p/isConfigured", "fact.switches_phases", parsing.boolean),
+    *(
+        _row(
+            f"openWB/config/get/u1p3p/{name}Phases",
+            "charge_points.*.phases",
+            parsing.phases,
+            gates=(_SWITCHES_PHASES, Gate(("charge_points.*.mode",), mode)),
+        )
+        for name, mode in (
+            ("sofort", Mode.INSTANT),
+            ("minundpv", Mode.MIN_PV),
+            ("nurpv", Mode.PV),
+            ("standby", Mode.STANDBY),
+        )
+    ),
+    # One limit for the site, which counts at the charge points that heed prices.
+    Reading(
+        "openWB/global/awattar/MaxPriceForCharging",
+        (
+            Fill("tariff.max_price_per_kwh", parsing.cents_as_eur, PRICE, (_HAS_DYNAMIC_TARIFF,)),
+            *(
+                Fill(
+                    f"charge_points.{n}.max_price_per_kwh",
+                    parsing.cents_as_eur,
+                    PRICE,
+                    (_IS_CHARGE_POINT.numbered(str(n)), _HAS_DYNAMIC_TARIFF, _IS_PRICE_LED.numbered(str(n))),
+                )
+                for n in range(1, 9)
+            ),
+        ),
+    ),
 )
 
 _GRID = (
-    Reading("openWB/evu/W", "grid.power_w", parsing.number, _SITE_POWER),
-    Reading("openWB/evu/WhImported", "grid.imported_wh", parsing.wh, _METER, is_meter=True),
-    Reading("openWB/evu/WhExported", "grid.exported_wh", parsing.wh, _METER, is_meter=True),
-    Reading("openWB/evu/Hz", "grid.frequency_hz", parsing.number, _FREQUENCY),
-    Reading("openWB/evu/faultState", "grid.fault.level", parsing.fault_level),
-    Reading("openWB/evu/faultStr", "grid.fault.text", parsing.fault_text),
+    _row("openWB/evu/W", "grid.power_w", parsing.number, SITE_POWER),
+    _row("openWB/evu/WhImported", "grid.imported_wh", parsing.wh, METER, is_meter=True),
+    _row("openWB/evu/WhExported", "grid.exported_wh", parsing.wh, METER, is_meter=True),
+    _row("openWB/evu/Hz", "grid.frequency_hz", parsing.number, FREQUENCY),
+    _row("openWB/evu/faultState", "grid.fault.level", parsing.fault_level),
+    _row("openWB/evu/faultStr", "grid.fault.text", parsing.fault_text),
     *(
         reading
         for phase in range(3)
         for reading in (
-            Reading(f"openWB/evu/WPhase{phase + 1}", f"grid.powers_w.{phase}", parsing.number, _PHASE_POWER),
-            Reading(f"openWB/evu/APhase{phase + 1}", f"grid.currents_a.{phase}", parsing.number, _PHASE_CURRENT),
-            Reading(f"openWB/evu/VPhase{phase + 1}", f"grid.voltages_v.{phase}", parsing.number, _VOLTAGE),
+            _row(f"openWB/evu/WPhase{phase + 1}", f"grid.powers_w.{phase}", parsing.number, PHASE_POWER),
+            _row(f"openWB/evu/APhase{phase + 1}", f"grid.currents_a.{phase}", parsing.number, PHASE_CURRENT),
+            _row(f"openWB/evu/VPhase{phase + 1}", f"grid.voltages_v.{phase}", parsing.number, VOLTAGE),
         )
     ),
 )
 
 _PV = (
-    Reading("openWB/pv/W", "pv.power_w", parsing.flipped, _PRODUCTION, (_HAS_PV,)),
-    Reading("openWB/pv/WhCounter", "pv.produced_wh", parsing.wh, _METER, (_HAS_PV,), is_meter=True),
-    Reading("openWB/pv/{n}/boolPVConfigured", None, parsing.boolean, numbers=range(1, 3)),
-    Reading(
-        "openWB/pv/{n}/faultState",
-        "pv.fault.{n}.level",
-        parsing.fault_level,
-        gates=(_HAS_PV, _HAS_INVERTER),
-        numbers=range(1, 3),
-    ),
-    Reading(
-        "openWB/pv/{n}/faultStr",
-        "pv.fault.{n}.text",
-        parsing.fault_text,
-        gates=(_HAS_PV, _HAS_INVERTER),
-        numbers=range(1, 3),
+    _row("openWB/pv/W", "pv.power_w", parsing.flipped, PRODUCTION, (_HAS_PV,)),
+    _row("openWB/pv/WhCounter", "pv.produced_wh", parsing.wh, METER, (_HAS_PV,), is_meter=True),
+    _row("openWB/pv/{n}/boolPVConfigured", "fact.has_inverter.{n}", parsing.boolean, numbers=_TWO),
+    *(
+        _row(f"openWB/pv/{{n}}/{name}", f"pv.fault.{{n}}.{part}", parse, None, (_HAS_PV, _HAS_INVERTER), numbers=_TWO)
+        for name, part, parse in (
+            ("faultState", "level", parsing.fault_level),
+            ("faultStr", "text", parsing.fault_text),
+        )
     ),
 )
 
 _BATTERY = (
-    Reading("openWB/housebattery/boolHouseBatteryConfigured", None, parsing.boolean),
-    Reading("openWB/housebattery/W", "battery.power_w", parsing.number, _SITE_POWER, (_HAS_BATTERY,)),
-    Reading("openWB/housebattery/%Soc", "battery.soc_percent", parsing.number, _PERCENT, (_HAS_BATTERY,)),
-    Reading("openWB/housebattery/WhImported", "battery.charged_wh", parsing.wh, _METER, (_HAS_BATTERY,), is_meter=True),
-    Reading(
-        "openWB/housebattery/WhExported", "battery.discharged_wh", parsing.wh, _METER, (_HAS_BATTERY,), is_meter=True
-    ),
-    Reading("openWB/housebattery/faultState", "battery.fault.level", parsing.fault_level, gates=(_HAS_BATTERY,)),
-    Reading("openWB/housebattery/faultStr", "battery.fault.text", parsing.fault_text, gates=(_HAS_BATTERY,)),
+    _row("openWB/housebattery/boolHouseBatteryConfigured", "fact.has_battery", parsing.boolean),
+    _row("openWB/housebattery/W", "battery.power_w", parsing.number, SITE_POWER, (_HAS_BATTERY,)),
+    _row("openWB/housebattery/%Soc", "battery.soc_percent", parsing.number, PERCENT, (_HAS_BATTERY,)),
+    _row("openWB/housebattery/WhImported", "battery.charged_wh", parsing.wh, METER, (_HAS_BATTERY,), is_meter=True),
+    _row("openWB/housebattery/WhExported", "battery.discharged_wh", parsing.wh, METER, (_HAS_BATTERY,), is_meter=True),
+    _row("openWB/housebattery/faultState", "battery.fault.level", parsing.fault_level, gates=(_HAS_BATTERY,)),
+    _row("openWB/housebattery/faultStr", "battery.fault.text", parsing.fault_text, gates=(_HAS_BATTERY,)),
 )
 
-
 _CHARGE_POINTS = (
-    Reading("openWB/lp/{n}/boolChargePointConfigured", None, parsing.boolean),
-    Reading("openWB/lp/{n}/boolSocConfigured", None, parsing.boolean, numbers=range(1, 3)),
+    _row("openWB/lp/{n}/boolChargePointConfigured", "fact.is_charge_point.{n}", parsing.boolean),
+    _row("openWB/lp/{n}/boolSocConfigured", "fact.has_soc.{n}", parsing.boolean, numbers=_TWO),
+    _row("openWB/lp/{n}/boolSocManual", "fact.has_manual_soc.{n}", parsing.boolean, numbers=_TWO),
+    _row("openWB/lp/{n}/manualSoc", "fact.manual_soc_percent.{n}", parsing.number, PERCENT, numbers=_TWO),
+    _row("openWB/config/get/sofort/lp/{n}/etBasedCharging", "fact.is_price_led.{n}", parsing.boolean),
     *(
-        Reading(f"openWB/{topic}", f"charge_points.{{n}}.{name}", parse, plausible, (_IS_CHARGE_POINT,))
+        _row(f"openWB/{topic}", f"charge_points.{{n}}.{name}", parse, plausible, (_IS_CHARGE_POINT,))
         for topic, name, parse, plausible in (
             ("lp/{n}/strChargePointName", "name", parsing.name, None),
             ("lp/{n}/boolPlugStat", "is_plugged", parsing.boolean, None),
@@ -115,49 +176,134 @@ _CHARGE_POINTS = (
             ("lp/{n}/APhase1", "currents_a.0", parsing.number, _CHARGE_CURRENT),
             ("lp/{n}/APhase2", "currents_a.1", parsing.number, _CHARGE_CURRENT),
             ("lp/{n}/APhase3", "currents_a.2", parsing.number, _CHARGE_CURRENT),
-            ("lp/{n}/VPhase1", "voltages_v.0", parsing.number, _VOLTAGE),
-            ("lp/{n}/VPhase2", "voltages_v.1", parsing.number, _VOLTAGE),
-            ("lp/{n}/VPhase3", "voltages_v.2", parsing.number, _VOLTAGE),
+            ("lp/{n}/VPhase1", "voltages_v.0", parsing.number, VOLTAGE),
+            ("lp/{n}/VPhase2", "voltages_v.1", parsing.number, VOLTAGE),
+            ("lp/{n}/VPhase3", "voltages_v.2", parsing.number, VOLTAGE),
             ("lp/{n}/countPhasesInUse", "phases_in_use", parsing.whole, Range(0, 3)),
-            ("lp/{n}/kWhActualCharged", "energy_charged_wh", parsing.kwh_as_wh, _CHARGED),
-            ("lp/{n}/kWhChargedSincePlugged", "energy_since_plugged_wh", parsing.kwh_as_wh, _CHARGED),
+            ("lp/{n}/kWhActualCharged", "energy_charged_wh", parsing.kwh_as_wh, CHARGED),
+            ("lp/{n}/kWhChargedSincePlugged", "energy_since_plugged_wh", parsing.kwh_as_wh, CHARGED),
             ("lp/{n}/faultState", "fault.level", parsing.fault_level, None),
             ("lp/{n}/faultStr", "fault.text", parsing.fault_text, None),
             # What the owner set for instant charging; lp/{n}/AConfigured is what the wallbox commands just now.
             ("config/get/sofort/lp/{n}/current", "current_a", parsing.number, _SET_CURRENT),
             ("config/get/sofort/lp/{n}/chargeLimitation", "limit.type", parsing.limit_type, None),
-            ("config/get/sofort/lp/{n}/energyToCharge", "limit.energy_wh", parsing.kwh_as_wh, _CHARGED),
+            ("config/get/sofort/lp/{n}/energyToCharge", "limit.energy_wh", parsing.kwh_as_wh, CHARGED),
         )
     ),
-    Reading(
+    _row(
         "openWB/lp/{n}/kWhCounter",
         "charge_points.{n}.meter_wh",
         parsing.kwh_as_wh,
-        _METER,
+        METER,
         (_IS_CHARGE_POINT,),
         is_meter=True,
     ),
-    Reading(
+    _row(
         "openWB/lp/{n}/%Soc",
         "charge_points.{n}.soc_percent",
         parsing.number,
-        _PERCENT,
+        PERCENT,
         (_IS_CHARGE_POINT, _HAS_SOC),
-        numbers=range(1, 3),
+        numbers=_TWO,
     ),
-    Reading(
+    _row(
         "openWB/config/get/sofort/lp/{n}/socToChargeTo",
         "charge_points.{n}.limit.soc_percent",
         parsing.number,
-        _PERCENT,
+        PERCENT,
         (_IS_CHARGE_POINT,),
-        numbers=range(1, 3),
+        numbers=_TWO,
+    ),
+    _row(
+        "openWB/config/get/pv/lp/{n}/minCurrent",
+        "charge_points.{n}.pv_min_current_a",
+        parsing.number,
+        _SET_CURRENT,
+        (_IS_CHARGE_POINT,),
+        numbers=_TWO,
     ),
 )
 
+_CONSUMERS = (
+    _row("openWB/Verbraucher/{n}/Configured", "fact.is_consumer.{n}", parsing.boolean, numbers=_TWO),
+    *(
+        _row(
+            f"openWB/Verbraucher/{{n}}/{topic}",
+            f"devices.consumer-{{n}}.{name}",
+            parse,
+            plausible,
+            (_IS_CONSUMER,),
+            is_meter=is_meter,
+            numbers=_TWO,
+        )
+        for topic, name, parse, plausible, is_meter in (
+            ("Name", "name", parsing.name, None, False),
+            ("Watt", "power_w", parsing.number, SITE_POWER, False),
+            ("WhImported", "energy_wh", parsing.wh, METER, True),
+        )
+    ),
+)
+
+
+def smarthome(prefix: str, configuration: str) -> tuple[Reading, ...]:
+    """The rows of the SmartHome devices, which openWB 2.x still has, under other prefixes."""
+    return (
+        _row(f"{configuration}/{{n}}/device_configured", "fact.is_smarthome.{n}", parsing.boolean, numbers=_NINE),
+        *(
+            _row(topic, f"devices.smarthome-{{n}}.{name}", parse, plausible, (_IS_SMARTHOME,), numbers=_NINE)
+            for topic, name, parse, plausible in (
+                (f"{configuration}/{{n}}/device_name", "name", parsing.name, None),
+                (f"{prefix}/{{n}}/Watt", "power_w", parsing.number, SITE_POWER),
+                (f"{prefix}/{{n}}/RelayStatus", "is_on", parsing.boolean, None),
+                (f"{prefix}/{{n}}/TemperatureSensor0", "temperatures_c.0", parsing.temperature, TEMPERATURE),
+                (f"{prefix}/{{n}}/TemperatureSensor1", "temperatures_c.1", parsing.temperature, TEMPERATURE),
+                (f"{prefix}/{{n}}/TemperatureSensor2", "temperatures_c.2", parsing.temperature, TEMPERATURE),
+            )
+        ),
+        _row(
+            f"{prefix}/{{n}}/Wh",
+            "devices.smarthome-{n}.energy_wh",
+            parsing.wh,
+            METER,
+            (_IS_SMARTHOME,),
+            is_meter=True,
+            numbers=_NINE,
+        ),
+    )
+
+
+def _capabilities(number: str, look: Look) -> Capabilities:
+    """Limits by SoC, SoC by hand and a minimum current of its own exist for the first two charge points only."""
+    is_of_two = int(number) in _TWO
+    lowest, highest = look("fact.lowest_current_a"), look("fact.highest_current_a")
+    has_soc = is_of_two and look(f"fact.has_soc.{number}") is True
+    return Capabilities(
+        modes=(Mode.INSTANT, Mode.MIN_PV, Mode.PV, Mode.STOP, Mode.STANDBY),
+        is_mode_site_wide=True,
+        lowest_current_a=max(6, lowest) if isinstance(lowest, int) else 6,
+        highest_current_a=highest if isinstance(highest, int) and highest >= 6 else 32,
+        limit_types=("none", "energy", "soc") if has_soc else ("none", "energy"),
+        can_enable=True,
+        can_set_soc=has_soc and look(f"fact.has_manual_soc.{number}") is True,
+        can_set_pv_min_current=is_of_two,
+        can_switch_phases=look("fact.switches_phases") is True,
+        can_reset_energy=True,
+        has_price_limit=look("fact.has_dynamic_tariff") is True,
+    )
+
+
 DIALECT = Dialect(
     generation="1.9",
-    readings=(*_SITE, *_GRID, *_PV, *_BATTERY, *_CHARGE_POINTS),
+    readings=(
+        *_SITE,
+        *_GRID,
+        *_PV,
+        *_BATTERY,
+        *_CHARGE_POINTS,
+        *_CONSUMERS,
+        *smarthome("openWB/SmartHome/Devices", "openWB/config/get/SmartHome/Devices"),
+    ),
     heartbeat=HEARTBEAT,
     stale_after_s=60,  # six control loops of 10 s; `dspeed` 2 makes them 20 s
+    capabilities=_capabilities,
 )

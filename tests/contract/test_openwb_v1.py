@@ -63,6 +63,13 @@ PRIVATE_TOPICS = (
 )
 
 
+def _known(part: Any) -> Any:
+    """Without what is unknown, so that the captures need not list it."""
+    if isinstance(part, dict):
+        return {name: _known(value) for name, value in part.items() if value is not None}
+    return part
+
+
 def _capture(path: Path) -> dict[str, Any]:
     capture: dict[str, Any] = json.loads(path.read_text())
     return capture
@@ -77,7 +84,7 @@ def test_a_capture_gives_the_state_value_for_value(path: Path) -> None:
     update = mirror.apply(allowed, capture["heard_at"])
     snapshot = mirror.snapshot()
     assert snapshot is not None
-    assert json.loads(msgspec.json.encode(snapshot.state)) == capture["state"]
+    assert _known(json.loads(msgspec.json.encode(snapshot.state))) == capture["state"]
     assert {skip.topic: skip.reason.value for skip in update.skipped} == capture["skipped"]
 
 

@@ -21,6 +21,7 @@ def test_flatten_has_a_path_for_each_known_value_only() -> None:
     assert flatten(state) == {
         "meta.generation": "1.9",
         "meta.is_stale": False,
+        "meta.is_secondary": False,
         "grid.power_w": 0,
         "charge_points.3.is_plugged": False,
         "charge_points.3.limit": Limit(type="energy", energy_wh=5000),
