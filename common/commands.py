@@ -58,7 +58,8 @@ class Command:
     `mode` (a `common.model.Mode`), `current_a` (whole A, instant charging), `limit` ({"type": "none"}, {"type":
     "energy", "energy_wh"} or {"type": "soc", "soc_percent"}), `is_enabled`, `vehicle` (the id of a vehicle, text),
     `soc_percent` (0–100, read from the car by a person), `pv_min_current_a` (whole A; 0 is surplus only),
-    `max_price_per_kwh` (EUR), `phases` (0 automatic, 1, 3), `reset_energy` (true).
+    `min_pv_current_a` (whole A, for the mode `min_pv`), `max_price_per_kwh` (EUR), `phases` (0 automatic, 1, 3),
+    `reset_energy` (true).
     """
 
     id: str
@@ -187,6 +188,7 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "vehicle": _vehicle,
     "soc_percent": _whole(0, 100),
     "pv_min_current_a": _whole(0, 16),
+    "min_pv_current_a": _whole(6, 16),
     "max_price_per_kwh": _price,
     "phases": _one_of(0, 1, 3),
     "reset_energy": _only_true,

@@ -31,7 +31,7 @@ def changes() -> str:
 
 
 def commands() -> str:
-    """Stream of the api, ids by Redis, one field `d`: JSON of `common.commands.Command`; about COMMANDS_KEPT entries."""
+    """Stream of the api, ids by Redis: field `d`, JSON of `common.commands.Command`; about COMMANDS_KEPT entries."""
     return "wallport:commands"
 
 
