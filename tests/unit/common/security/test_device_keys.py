@@ -66,9 +66,7 @@ def test_public_keys_as_text() -> None:
     assert len(key_id(public)) == 16
 
 
-@pytest.mark.parametrize(
-    "text", ["", "A" * 42, "A" * 44, "A" * 42 + "B", "A" * 43 + "=", "+" * 43, "ä" * 43]
-)
+@pytest.mark.parametrize("text", ["", "A" * 42, "A" * 44, "A" * 42 + "B", "A" * 43 + "=", "+" * 43, "ä" * 43])
 def test_texts_that_are_no_public_key(text: str) -> None:
     with pytest.raises(FieldError):
         decode_public_key(text)
