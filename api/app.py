@@ -19,6 +19,7 @@ from api.handlers import admin, auth, docs, health, live, records, state
 from api.handlers.errors import ProblemHandler
 from api.handlers.guard import guard, harden, template
 from api.handlers.hub import Hub
+from api.handlers.tasks import ended
 from api.ports import Deps
 from api.sessions import Elevations, Tickets
 from api.settings import Settings
@@ -137,7 +138,7 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
         host, port = lan.getsockname()[:2]
         app = create_app(deps, name=f"wallport-api-{port}")  # Sanic knows its apps by name; a test has several
         hub = asyncio.create_task(_supervised("hub", app.ctx.hub.run))
-        stack.push_async_callback(_cancelled, hub)
+        stack.push_async_callback(ended, hub)
         await stack.enter_async_context(listeners.serving(app, lan, relay))
         yield Running(app, host, port)
 
@@ -170,11 +171,6 @@ async def _supervised(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # the supervisor; ruff sees that it is logged
             log.error("task_failed", task=name, ran_s=round(time.monotonic() - started_at, 1), exc_info=True)
         await asyncio.sleep(RESTART_AFTER_S)
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait({task})
 
 
 _NAME = str.maketrans(dict.fromkeys("/<>:.{}", "_"))

@@ -18,6 +18,7 @@ from api.errors import UpgradeRequired
 from api.fields import Selection
 from api.handlers.hub import Hub
 from api.handlers.state import selected_fields
+from api.handlers.tasks import ended
 from api.live import Outbox
 from api.ports import Deps, deps_of, login_of
 from common import logs
@@ -75,8 +76,7 @@ async def push(request: Request, ws: Websocket) -> None:
                 (telling, listening), timeout=expires_in_s, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
-            telling.cancel()
-            listening.cancel()
+            await ended(telling, listening)
             fault, _ = await asyncio.gather(telling, listening, return_exceptions=True)
     if not done:
         await ws.close(TOKEN_EXPIRED, "the access token has expired")
