@@ -6,7 +6,6 @@ the same rules, so what one end sends, the other takes.
 
 import re
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from common.tunnel.errors import BadPayload, ErrorCode, ProtocolError
@@ -70,11 +69,6 @@ def decode_headers(payload: bytes) -> Headers:
     answer = Headers(reader.u16(), reader.fields())
     _check_headers(answer)
     return answer
-
-
-def as_fields(pairs: Iterable[tuple[str, str]]) -> Fields:
-    """Any pairs as `Fields`, names in lower case."""
-    return tuple((name.lower(), value) for name, value in pairs)
 
 
 def is_event_stream(fields: Fields) -> bool:

@@ -11,7 +11,6 @@ from common.tunnel.errors import BadPayload, ErrorCode, ProtocolError
 from common.tunnel.fields import (
     Headers,
     Open,
-    as_fields,
     decode_headers,
     decode_open,
     encode_headers,
@@ -144,7 +143,3 @@ def test_a_count_of_fields_is_checked_before_any_is_read() -> None:
 )
 def test_event_streams_are_known_by_their_media_type(media: str, expected: bool) -> None:
     assert is_event_stream((("content-type", media),)) is expected
-
-
-def test_as_fields_lowers_names_and_keeps_order() -> None:
-    assert as_fields([("B", "1"), ("a", "2"), ("b", "3")]) == (("b", "1"), ("a", "2"), ("b", "3"))
