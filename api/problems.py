@@ -28,7 +28,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "method_not_allowed": (405, "Method not allowed"),
     "request_timeout": (408, "The request took too long to arrive"),
     "totp_not_set_up": (409, "No authenticator app is set up"),
-    "too_large": (413, "The request is too large"),
+    "body_too_large": (413, "The request is too large"),
     "upgrade_required": (426, "This is a websocket"),
     "too_many_attempts": (429, "Too many attempts"),
     "internal": (500, "Something went wrong here"),
@@ -88,5 +88,13 @@ def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
 
 
 _SERVERS_OWN = frozenset(
-    {"bad_request", "not_found", "method_not_allowed", "request_timeout", "too_large", "upgrade_required", "overloaded"}
+    {
+        "bad_request",
+        "not_found",
+        "method_not_allowed",
+        "request_timeout",
+        "body_too_large",
+        "upgrade_required",
+        "overloaded",
+    }
 )

@@ -335,7 +335,7 @@ def test_sanics_own_errors_are_problems_too(api: RunningApi) -> None:
     wrong_method = api.lan.delete("/healthz")
     assert problem(wrong_method)["code"] == "method_not_allowed"
     assert set(wrong_method.headers["allow"].split(", ")) == {"GET", "HEAD"}
-    assert problem(api.lan.post("/api/v1/auth/login", content=b"x" * 70_000))["code"] == "too_large"
+    assert problem(api.lan.post("/api/v1/auth/login", content=b"x" * 70_000))["code"] == "body_too_large"
     assert problem(api.get("/api/v1/live"))["code"] == "upgrade_required"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import uvloop
+from sanic import Sanic
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
 from api.app import Running, started
@@ -32,9 +33,14 @@ class RunningApi:
     port: int
     lan: httpx.Client
     relay: httpx.Client
-    hub: Hub
+    app: Sanic[Any, Any]
     stop: Callable[[], None]
     tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def hub(self) -> Hub:
+        hub: Hub = self.app.ctx.hub
+        return hub
 
     def login(self, name: str) -> dict[str, str]:
         """The headers of a user who is logged in; one login a name."""
@@ -75,7 +81,7 @@ def running_api(folder: Path, redis_url: str, database_url: str, **environ: str)
     settings = read_settings(api_environment(folder, redis_url, database_url, **environ))
     _add_users(database_url)
     with _in_thread(settings) as (running, stop), _clients(settings, running.port) as (lan, relay):
-        yield RunningApi(settings, running.port, lan, relay, running.app.ctx.hub, stop)
+        yield RunningApi(settings, running.port, lan, relay, running.app, stop)
 
 
 def api_environment(folder: Path, redis_url: str, database_url: str, **more: str) -> dict[str, str]:

@@ -1,0 +1,57 @@
+"""docs/errors.md lists every code that a client or an operator may see, and no other."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from api.problems import PROBLEMS
+from common.errors import AppError
+
+DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
+
+
+def _errors(of: type[AppError]) -> Iterator[type[AppError]]:
+    for error in of.__subclasses__():
+        yield error
+        yield from _errors(error)
+
+
+def _codes(*products: str) -> set[str]:
+    """The codes of all error classes of some products."""
+    for product in products:
+        package = importlib.import_module(product)
+        for module in pkgutil.walk_packages(package.__path__, f"{product}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    return {error.code for error in _errors(AppError) if error.__module__.partition(".")[0] in products}
+
+
+def _documented() -> set[str]:
+    rows = [line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    return {code for row in rows for code in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
+
+
+def test_every_code_of_the_api_is_documented_and_has_a_status() -> None:
+    """A new error class needs both, or its clients get 500."""
+    codes = _codes("api") - {"internal"}
+    assert codes <= _documented()
+    own = {"key_file_unusable", "listener_unusable"}  # of the command line only
+    assert codes - own <= set(PROBLEMS)
+
+
+def test_every_problem_of_the_api_is_documented() -> None:
+    """Also those of the web server itself."""
+    assert set(PROBLEMS) <= _documented()
+
+
+def test_every_shared_code_is_documented() -> None:
+    """Those of common that leave it: the store's, the settings', the tokens'."""
+    inner = {code for code in _codes("common") if code.startswith(("tunnel_", "stream_", "device_key"))}
+    assert _codes("common") - inner <= _documented()
+
+
+def test_nothing_is_documented_that_does_not_exist() -> None:
+    """A code that was renamed must not live on here."""
+    assert _documented() <= _codes("api", "common", "edge", "relay") | set(PROBLEMS)
