@@ -54,6 +54,11 @@ class SimulatedClock:
         return f"{self.starts_at:.3f}/{self.anchored_at:.3f}/{self.speed:g}"
 
 
+def uptime_s() -> float:
+    """Seconds since boot, also those in which the machine slept; nobody sets this clock. For real-time deadlines."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def parse_clock(spec: str | None) -> Clock:
     """The clock for a `--clock` option: None is the wall clock, else `starts_at/anchored_at/speed` in Unix seconds."""
     if spec is None:

@@ -1,13 +1,16 @@
 """The wallbox's broker: one MQTT 3.1.1 session with a clean start, subscribed to the allow-list.
 
 The one file that knows paho. `MqttSource.run` is a supervised loop of its own; `take` hands the messages to the mirror
-loop. Between them stands a buffer by topic. Nothing a broker sends raises out of a callback, since an exception there
-would end paho's work silently.
+loop, with a buffer by topic between them; `publish` is for the command loop. Nothing a broker sends raises out of a
+callback, since an exception there would end paho's work silently.
 """
 
 import secrets
+import socket
+import struct
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -16,8 +19,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from common import logs
 from common.backoff import Backoff
+from common.clock import uptime_s
 from common.errors import BrokerUnavailable
 from common.health import Health, Status
+from edge.commands import NotSent, Unacknowledged
 from edge.settings import BrokerAddress
 
 COMPONENT = "mqtt"
@@ -28,6 +33,8 @@ COLLECT_S = 0.05  # a control loop publishes its values within about this; far b
 KEEPALIVE_S = 20  # a dead line is noticed after 1.5 times this
 SLICE_S = 0.5  # how soon a stop is noticed
 CONNECT_TIMEOUT_S = 5.0
+ACKNOWLEDGED_WITHIN_S = 2.0  # a broker in the house answers in milliseconds
+WITHDRAWN_WITHIN_S = ACKNOWLEDGED_WITHIN_S + SLICE_S  # from handing over a message until nothing can carry it any more
 
 log = logs.get(__name__)
 
@@ -80,6 +87,37 @@ class MqttSource:
         self._backoff = backoff or Backoff(first_s=0.5, longest_s=15.0)
         self._buffer = TopicBuffer()
         self._refusal: str | None = None
+        self._session: paho.Client | None = None  # while subscribed; set by the loop's thread, read by any
+        self._listening_since: float | None = None
+        self._is_abandoned = False
+
+    def listening_since(self) -> float | None:
+        """The uptime at which the present session was subscribed; None while there is none."""
+        return self._listening_since
+
+    def publish(self, topic: str, payload: str, until: float) -> None:
+        """Hand one message to the broker, QoS 1, not retained; returns when the broker has it. Blocks for 2 s at most.
+
+        `until` is in uptime. Raises NotSent when nothing went out: there is no session, or too little time. Raises
+        Unacknowledged when nobody knows; then the session is cut, so that nothing goes out later.
+        """
+        session = self._session
+        if session is None:
+            raise NotSent("there was no connection to the wallbox's broker")
+        if uptime_s() >= until - WITHDRAWN_WITHIN_S:
+            raise NotSent("its deadline was too near")
+        _discard_on_close(session, is_wanted=True)
+        handed = session.publish(topic, payload.encode("utf-8"), qos=1, retain=False)
+        try:
+            handed.wait_for_publish(ACKNOWLEDGED_WITHIN_S)
+            if handed.is_published():
+                _discard_on_close(session, is_wanted=False)
+                return
+            why = None
+        except (RuntimeError, ValueError) as exc:  # paho's words for a connection that broke, and for a full queue
+            why = str(exc)
+        self._is_abandoned = True
+        raise Unacknowledged("the wallbox's broker did not acknowledge it", detail=why)
 
     def take(self, timeout_s: float) -> dict[str, bytes]:
         """The next batch, newest payload by topic; empty when nothing came for `timeout_s`."""
@@ -100,7 +138,7 @@ class MqttSource:
 
     def _listen(self, stop: threading.Event) -> None:
         """One session; ends at `stop`, else raises BrokerUnavailable."""
-        self._refusal = None
+        self._refusal, self._is_abandoned = None, False
         client = self._client()
         try:
             client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
@@ -108,12 +146,18 @@ class MqttSource:
             raise BrokerUnavailable("the MQTT broker cannot be reached", detail=repr(exc)) from exc
         try:
             result = MQTTErrorCode.MQTT_ERR_SUCCESS
-            while not stop.is_set() and result == MQTTErrorCode.MQTT_ERR_SUCCESS and self._refusal is None:
+            while not (stop.is_set() or self._is_abandoned or self._refusal or result):
                 result = client.loop(timeout=SLICE_S)
         finally:
+            self._session = self._listening_since = None
+            if self._is_abandoned:
+                _cut(client)
             client.disconnect()
+            client.loop_write()
         if self._refusal is not None:
             raise BrokerUnavailable(self._refusal)
+        if self._is_abandoned:
+            raise BrokerUnavailable("the MQTT broker did not acknowledge a message")
         if not stop.is_set():
             raise BrokerUnavailable("the MQTT broker closed the connection", detail=paho.error_string(result))
 
@@ -133,6 +177,8 @@ class MqttSource:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        # With this hook paho leaves all writing to the thread that calls `loop`, also when another one publishes.
+        client.on_socket_register_write = lambda *_: None
         return client
 
     def _on_connect(
@@ -149,13 +195,14 @@ class MqttSource:
         client.subscribe([(topic, 0) for topic in self._subscriptions])
 
     def _on_subscribe(
-        self, _client: paho.Client, _userdata: object, _mid: int, granted: list[ReasonCode], _: Properties | None
+        self, client: paho.Client, _userdata: object, _mid: int, granted: list[ReasonCode], _: Properties | None
     ) -> None:
         refused = sum(1 for reason in granted if reason.is_failure)
         if refused == len(self._subscriptions):
             self._refusal = "the MQTT broker refused every subscription"
             return
         self._backoff.reset()
+        self._session, self._listening_since = client, uptime_s()
         detail = f"{refused} of {len(self._subscriptions)} subscriptions refused" if refused else None
         if self._health.report(COMPONENT, Status.FAILING if refused else Status.OK, detail):
             log.info("broker_connected", host=self._address.host, refused=refused)
@@ -172,3 +219,18 @@ class MqttSource:
         except Exception as exc:  # noqa: BLE001 - one bad message never stops the loop (house style: one inbound message)
             self._health.count("mqtt_dropped_broken")
             log.debug("message_dropped", error=exc)
+
+
+def _discard_on_close(client: paho.Client, *, is_wanted: bool) -> None:
+    """Whether the kernel throws away what is not delivered when the connection is closed, or goes on trying."""
+    connection = client.socket()
+    if isinstance(connection, socket.socket):
+        with suppress(OSError):  # closed meanwhile
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", is_wanted, 0))
+
+
+def _cut(client: paho.Client) -> None:
+    """Close the connection without another word."""
+    connection = client.socket()
+    if isinstance(connection, socket.socket):
+        connection.close()

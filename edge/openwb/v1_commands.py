@@ -35,18 +35,18 @@ _PHASES = {Mode.INSTANT: "sofort", Mode.MIN_PV: "minundpv", Mode.PV: "nurpv", Mo
 _LED_BY_SURPLUS = (Mode.MIN_PV, Mode.PV)  # automatic phases exist for these alone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Setting:
-    """One number: where it is set and shown, its range in openWB's unit, and how our form becomes openWB's and back."""
+    """One number: where it is set and shown, its range in openWB's unit, and how the forms become one another."""
 
     wish: str
     set_topic: str
     state_topic: str
     lowest: float
     highest: float
-    to_openwb: Callable[[Any], float | str]
     from_openwb: Callable[[str], Any]
     within_s: float
+    to_openwb: Callable[[Any], float | str] = int
     unit: str = ""
     numbers: range = range(1, 9)
     is_momentary: bool = False
@@ -54,99 +54,67 @@ class Setting:
 
 
 _MODE = "openWB/global/ChargeMode"
-_SOFORT = "openWB/config/{way}/sofort/lp/{{n}}/"
-_SOFORT_SET, _SOFORT_GET = _SOFORT.format(way="set"), _SOFORT.format(way="get")
+_SOFORT_SET, _SOFORT_GET = "openWB/config/set/sofort/lp/{n}/", "openWB/config/get/sofort/lp/{n}/"
+_PV_SET, _PV_GET = "openWB/config/set/pv/", "openWB/config/get/pv/"
+_PV_OWN = "lp/{n}/minCurrent"
+_CHARGED = "openWB/lp/{n}/kWhActualCharged"
+_ENABLED = "lp/{n}/ChargePointEnabled"
+_PRICE = "awattar/MaxPriceForCharging"
+_COUNTS_ON = "while a charge is running openWB counts on with the old energy"
 
+_number = parsing.number
 SETTINGS = (
+    Setting("current_a", _SOFORT_SET + "current", _SOFORT_GET + "current", 6, 32, _number, CONFIG_ECHO_S, unit=" A"),
     Setting(
-        wish="current_a",
-        set_topic=_SOFORT_SET + "current",
-        state_topic=_SOFORT_GET + "current",
-        lowest=6,
-        highest=32,
-        to_openwb=int,
-        from_openwb=parsing.number,
-        within_s=CONFIG_ECHO_S,
+        "pv_min_current_a", _PV_SET + _PV_OWN, _PV_GET + _PV_OWN, 6, 16, _number, CONFIG_ECHO_S, unit=" A", numbers=_TWO
+    ),
+    Setting(
+        "min_pv_current_a",
+        _PV_SET + "minCurrentMinPv",
+        _PV_GET + "minCurrentMinPv",
+        6,
+        16,
+        _number,
+        CONFIG_ECHO_S,
         unit=" A",
     ),
     Setting(
-        wish="pv_min_current_a",
-        set_topic="openWB/config/set/pv/lp/{n}/minCurrent",
-        state_topic="openWB/config/get/pv/lp/{n}/minCurrent",
-        lowest=6,
-        highest=16,
-        to_openwb=int,
-        from_openwb=parsing.number,
-        within_s=CONFIG_ECHO_S,
-        unit=" A",
-        numbers=_TWO,
-    ),
-    Setting(
-        wish="min_pv_current_a",
-        set_topic="openWB/config/set/pv/minCurrentMinPv",
-        state_topic="openWB/config/get/pv/minCurrentMinPv",
-        lowest=6,
-        highest=16,
-        to_openwb=int,
-        from_openwb=parsing.number,
-        within_s=CONFIG_ECHO_S,
-        unit=" A",
-    ),
-    Setting(
-        wish="max_price_per_kwh",
-        set_topic="openWB/set/awattar/MaxPriceForCharging",
-        state_topic="openWB/global/awattar/MaxPriceForCharging",
-        lowest=-50,
-        highest=95,
+        "max_price_per_kwh",
+        "openWB/set/" + _PRICE,
+        "openWB/global/" + _PRICE,
+        -50,
+        95,
+        parsing.cents_as_eur,
+        LOOPS_S,
         to_openwb=lambda eur: round(eur * 100, 3),
-        from_openwb=parsing.cents_as_eur,
-        within_s=LOOPS_S,
         unit=" ct/kWh",
     ),
     Setting(
-        wish="soc_percent",
-        set_topic="openWB/set/lp/{n}/manualSoc",
-        state_topic="openWB/lp/{n}/manualSoc",
-        lowest=0,
-        highest=100,
-        to_openwb=int,
-        from_openwb=parsing.number,
-        within_s=ECHO_S,
+        "soc_percent",
+        "openWB/set/lp/{n}/manualSoc",
+        "openWB/lp/{n}/manualSoc",
+        0,
+        100,
+        _number,
+        ECHO_S,
         unit=" %",
         numbers=_TWO,
         is_momentary=True,
     ),
     Setting(
-        wish="reset_energy",
-        set_topic=_SOFORT_SET + "resetEnergyToCharge",
-        state_topic="openWB/lp/{n}/kWhActualCharged",
-        lowest=1,
-        highest=1,
-        to_openwb=int,
-        from_openwb=parsing.kwh_as_wh,
-        within_s=LOOPS_S,
+        "reset_energy",
+        _SOFORT_SET + "resetEnergyToCharge",
+        _CHARGED,
+        1,
+        1,
+        parsing.kwh_as_wh,
+        LOOPS_S,
         is_momentary=True,
-        hint="while a charge is running openWB counts on with the old energy",
+        hint=_COUNTS_ON,
     ),
+    Setting("is_enabled", "openWB/set/" + _ENABLED, "openWB/" + _ENABLED, 0, 1, parsing.boolean, ECHO_S),
     Setting(
-        wish="is_enabled",
-        set_topic="openWB/set/lp/{n}/ChargePointEnabled",
-        state_topic="openWB/lp/{n}/ChargePointEnabled",
-        lowest=0,
-        highest=1,
-        to_openwb=int,
-        from_openwb=parsing.boolean,
-        within_s=ECHO_S,
-    ),
-    Setting(
-        wish="mode",
-        set_topic="openWB/set/ChargeMode",
-        state_topic=_MODE,
-        lowest=0,
-        highest=4,
-        to_openwb=lambda mode: _MODES[Mode(mode)],
-        from_openwb=parsing.mode,
-        within_s=ECHO_S,
+        "mode", "openWB/set/ChargeMode", _MODE, 0, 4, parsing.mode, ECHO_S, to_openwb=lambda mode: _MODES[Mode(mode)]
     ),
 )
 """In the order in which they are sent: what the mode uses first, the mode last."""
@@ -217,15 +185,16 @@ def _part(wish: str, number: str, command: Command, texts: Texts) -> _Part:
     if not lowest <= float(openwb_value) <= highest:
         raise Refused(f"{wish}: this wallbox allows {lowest:g} to {highest:g}{setting.unit}")
     topic = setting.state_topic.replace("{n}", number)
+    publication = _publication(setting.set_topic, number, openwb_value)
     watch = Watch(
         wish=wish,
-        wanted=0 if wish == "reset_energy" else value,
+        wanted=0 if wish == "reset_energy" else setting.from_openwb(publication.payload),
         read=lambda heard: _value(heard, topic, setting.from_openwb),
         topics=(topic,),
         is_momentary=setting.is_momentary,
         hint=setting.hint,
     )
-    return _Part((_publication(setting.set_topic, number, openwb_value),), watch, setting.within_s)
+    return _Part((publication,), watch, setting.within_s)
 
 
 def _range(setting: Setting, texts: Texts) -> tuple[float, float]:
