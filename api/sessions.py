@@ -38,6 +38,7 @@ class Elevations:
 
     def elevate(self, session_id: str, now: float) -> float:
         """Elevate one login's session; the instant until which it holds."""
+        self._until.pop(session_id, None)  # so that it stands behind those that end earlier
         _make_room(self._until, now)
         self._until[session_id] = now + ELEVATION_S
         return self._until[session_id]

@@ -1,0 +1,100 @@
+"""Bodies, queries and instants: everything wrong is named, nothing else is raised."""
+
+import string
+from contextlib import suppress
+from typing import Annotated
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import inputs, instants
+from api.errors import MalformedBody
+from common.errors import FieldError
+
+
+class Shape(msgspec.Struct, forbid_unknown_fields=True):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=5)]
+    count: int = 0
+
+
+def faults(raw: bytes) -> dict[str, str]:
+    with pytest.raises(FieldError) as caught:
+        inputs.body(raw, Shape)
+    return caught.value.faults
+
+
+def test_a_good_body_becomes_its_shape() -> None:
+    """With defaults."""
+    assert inputs.body(b'{"name":"a"}', Shape) == Shape("a")
+
+
+def test_all_faults_are_named_at_once() -> None:
+    """Unknown, missing, too long, wrong type; strictly, so that "5" is no number."""
+    assert faults(b'{"count":"5","bogus":1}') == {
+        "bogus": "is not a known field",
+        "count": "expected `int`, got `str`",
+        "name": "is missing",
+    }
+    assert set(faults(b'{"name":"abcdef","count":1.5}')) == {"name", "count"}
+
+
+def test_a_fault_never_quotes_the_value() -> None:
+    """It may be a password in the wrong field."""
+    assert "hunter2" not in str(faults(b'{"name":"hunter2","count":"hunter2"}'))
+
+
+def test_a_hostile_field_name_is_cut() -> None:
+    """It goes back to the client and into the log."""
+    assert all(len(name) <= 64 for name in faults(b'{"name":"a","' + b"x" * 5000 + b'":1}'))
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_any_bytes_are_a_shape_or_one_of_two_errors(raw: bytes) -> None:
+    """The parser's contract."""
+    with suppress(MalformedBody, FieldError):
+        assert isinstance(inputs.body(raw, Shape), Shape)
+
+
+def test_a_query_is_known_names_each_once() -> None:
+    """Percent-encoding and plus are undone."""
+    assert inputs.query("from=2026%2B01&to=a+b&x=", {"from", "to", "x"}) == {"from": "2026+01", "to": "a b", "x": ""}
+
+
+@pytest.mark.parametrize("raw", ["y=1", "x=1&x=2", "x=%ff", "x=1&" * 30, "x=" + "a" * 5000])
+def test_any_other_query_is_a_named_fault(raw: str) -> None:
+    """Unknown, repeated, no UTF-8, too many, too long."""
+    with pytest.raises(FieldError) as caught:
+        inputs.query(raw, {"x"})
+    assert caught.value.faults
+
+
+@given(st.text(max_size=300))
+def test_any_query_is_parsed_or_a_fault(raw: str) -> None:
+    """And nothing else is raised."""
+    with suppress(FieldError):
+        assert inputs.query(raw, {"x", "y"}).keys() <= {"x", "y"}
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1e3", "٣", " 1", "10000000000000000000", "11"])
+def test_a_whole_number_is_plain_digits_in_range(text: str) -> None:
+    """What `int` takes beyond that is refused."""
+    with pytest.raises(ValueError, match="whole number"):
+        inputs.whole_number(text, lowest=0, highest=10)
+
+
+def test_an_instant_needs_an_offset() -> None:
+    """RFC 3339 with Z or hours; shown again in UTC, whole seconds."""
+    assert instants.parse("2026-11-23T11:15:30.9+01:00") == instants.parse("2026-11-23T10:15:30.9Z")
+    assert instants.text(instants.parse("2026-11-23T11:15:30.9+01:00")) == "2026-11-23T10:15:30Z"
+    for text in ("2026-11-23T10:15:30", "2026-11-23", "1795428930", "now", ""):
+        with pytest.raises(ValueError, match="RFC 3339"):
+            instants.parse(text)
+
+
+@given(st.text(alphabet=string.digits + "-:TZ+. ", max_size=40))
+def test_any_text_is_an_instant_or_a_value_error(text: str) -> None:
+    """And nothing else is raised."""
+    with suppress(ValueError):
+        assert isinstance(instants.parse(text), float)
