@@ -1,6 +1,6 @@
 """The recorder's grid as series for charts: one value per step, None where nothing was recorded. Pure.
 
-The grid is that of `WALLPORT_EDGE_SAMPLE_INTERVAL_S`: the instants that are multiples of it. Ticks that are not on it
+The grid is that of `WALLPORT_SAMPLE_INTERVAL_S`: the instants that are multiples of it. Ticks that are not on it
 (recorded under another interval) are left out, never moved.
 """
 

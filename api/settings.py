@@ -47,7 +47,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             "WALLPORT_SITE_NAME", "home", pattern=r"[^\x00-\x1f\x7f]{1,64}", hint="must be 1 to 64 printable characters"
         ),
         data_dir=data_dir,
-        sample_interval_s=reader.integer("WALLPORT_EDGE_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
+        sample_interval_s=reader.integer("WALLPORT_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
         log_level=reader.text(
             "WALLPORT_LOG_LEVEL",
             "info",

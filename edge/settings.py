@@ -50,7 +50,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         database_url=_database_url(reader),
         site_name=reader.text("WALLPORT_SITE_NAME", "home"),
         data_dir=data_dir,
-        sample_interval_s=reader.integer("WALLPORT_EDGE_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
+        sample_interval_s=reader.integer("WALLPORT_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
         api_socket=reader.path("WALLPORT_EDGE_API_SOCKET", str(data_dir / "api.sock")),
         relay_ca_file=reader.optional_path("WALLPORT_EDGE_RELAY_CA_FILE"),
         log_level=reader.text(

@@ -20,6 +20,7 @@ from tests.kit.servers import Broker
 from tests.kit.stack import REPOSITORY
 from tests.kit.waiting import eventually
 
+pytestmark = pytest.mark.timeout(150)
 READY_WITHIN_S = 60.0
 
 

@@ -13,8 +13,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from tests.kit.stack import PASSWORD, SAMPLE_INTERVAL_S, Stack
-from tests.kit.waiting import eventually
+from tests.kit.stack import PASSWORD, SAMPLE_INTERVAL_S, Stack, gently
+
+pytestmark = pytest.mark.timeout(150)  # an outage and its recovery, on a busy machine
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def test_value_from_the_broker_reaches_the_phone_within_a_second(stack: Stack) -
     assert stack.logged_in(stack.site_url).get("/api/v1/state").json()["grid"]["power_w"] == 777
     stack.publish("openWB/evu/W", "-3120")
     client = stack.logged_in(stack.lan_url)
-    eventually(lambda: client.get("/api/v1/state").json()["grid"]["power_w"] == -3120)
+    gently(lambda: client.get("/api/v1/state").json()["grid"]["power_w"] == -3120)
 
 
 def test_client_that_comes_back_misses_nothing(stack: Stack) -> None:
@@ -79,7 +80,7 @@ def test_client_that_comes_back_misses_nothing(stack: Stack) -> None:
 
     for power_w in (500, 501, 502):
         stack.publish("openWB/global/WHouseConsumption", str(power_w))
-        eventually(partial(is_shown, power_w))
+        gently(partial(is_shown, power_w))
     with live_values(stack, stack.site_url, f"?since={seq}") as connection:
         seen = messages_until(connection, "home.power_w", 502, within_s=5)
     assert {message["type"] for message in seen} == {"change"}
@@ -116,7 +117,7 @@ def test_samples_stand_on_the_grid(stack: Stack) -> None:
     stack.publish("openWB/system/Timestamp", str(int(time.time())))
     beat = Heartbeat(stack)
     try:
-        body = eventually(history, 30, "two samples with known values")
+        body = gently(history, 30, "two samples with known values")
     finally:
         beat.stop()
     assert body["resolution_s"] == SAMPLE_INTERVAL_S
@@ -147,7 +148,9 @@ def test_nothing_but_health_answers_without_a_login(stack: Stack, path: str) -> 
     for base_url in (stack.lan_url, stack.site_url):
         for token in (None, "wrong", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."):
             answer = stack.client(base_url, token).get(f"/api/v1/{path}")
-            assert answer.status_code == 401
+            # What is for the LAN only does not even ask who it is.
+            is_lan_only = path == "admin/topics" and base_url == stack.site_url
+            assert answer.status_code == (403 if is_lan_only else 401)
             assert answer.headers["content-type"].startswith("application/problem+json")
             assert answer.json()["code"]
 

@@ -187,7 +187,7 @@ def test_it_starts_with_nothing_there_and_heals(
     """Redis, broker and database come later, one after the other; the same process takes up its work."""
     for server in (broker, own_redis, own_mariadb):
         server.stop()
-    settings |= {"WALLPORT_DATABASE_URL": own_mariadb.url, "WALLPORT_EDGE_SAMPLE_INTERVAL_S": "5"}
+    settings |= {"WALLPORT_DATABASE_URL": own_mariadb.url, "WALLPORT_SAMPLE_INTERVAL_S": "5"}
     with _running(settings, tmp_path / "edge.log") as process:
         eventually(lambda: "redis_lost" in (tmp_path / "edge.log").read_text(), within_s=20)
         own_redis.start()
@@ -207,7 +207,7 @@ def test_a_frozen_database_does_not_keep_it_from_ending(
     settings: dict[str, str], own_mariadb: servers.Mariadb, reader: redis.Redis, tmp_path: Path
 ) -> None:
     """The loop that waits for it is named in the log, and the process ends all the same, with exit code 1."""
-    settings |= {"WALLPORT_DATABASE_URL": own_mariadb.url, "WALLPORT_EDGE_SAMPLE_INTERVAL_S": "5"}
+    settings |= {"WALLPORT_DATABASE_URL": own_mariadb.url, "WALLPORT_SAMPLE_INTERVAL_S": "5"}
     log_file = tmp_path / "edge.log"
     with _running(settings, log_file) as process:
         eventually(lambda: _status(reader, "store") == "ok", within_s=20)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from tests.kit.certificates import CertificateAuthority, ServerCertificate
 from tests.kit.ports import reserved_port
 from tests.kit.process import ServerProcess
 from tests.kit.waiting import eventually
+
+gently = partial(eventually, every_s=0.25)
+"""`eventually` at a pace that nginx's limit of requests allows."""
 
 REPOSITORY = Path(__file__).parents[2]
 SITE = "home"
@@ -121,7 +125,7 @@ def running_stack(folder: Path, mariadb: servers.Mariadb, authority: Certificate
             "WALLPORT_DATABASE_URL": mariadb.new_database(),
             "WALLPORT_EDGE_MQTT_URL": broker.url,
             "WALLPORT_EDGE_RELAY_CA_FILE": str(authority.certificate),
-            "WALLPORT_EDGE_SAMPLE_INTERVAL_S": str(SAMPLE_INTERVAL_S),
+            "WALLPORT_SAMPLE_INTERVAL_S": str(SAMPLE_INTERVAL_S),
             "WALLPORT_API_PORT": str(api_port),
             "WALLPORT_API_TRUSTED_PROXIES": "127.0.0.1",
             "WALLPORT_RELAY_PORT": str(relay_port),
@@ -155,7 +159,7 @@ def running_stack(folder: Path, mariadb: servers.Mariadb, authority: Certificate
             context.enter_context(process.running())
         for topic, payload in FIRST_TOPICS.items():
             stack.publish(topic, payload)
-        eventually(stack.is_ready, 30, "the site being ready on the LAN and through the relay")
+        gently(stack.is_ready, 30, "the site being ready on the LAN and through the relay")
         yield stack
 
 
@@ -213,6 +217,6 @@ def _nginx_values(certificate: ServerCertificate, https: int, http: int, upstrea
         "WALLPORT_NGINX_UPSTREAM": f"127.0.0.1:{upstream}",
         "WALLPORT_NGINX_CERTIFICATE": str(certificate.certificate),
         "WALLPORT_NGINX_KEY": str(certificate.key),
-        "WALLPORT_NGINX_ACCESS_LOG": "off",
+        "WALLPORT_NGINX_ACCESS_LOG": "/dev/null",
         "WALLPORT_NGINX_ACME_ROOT": "/nonexistent",
     }

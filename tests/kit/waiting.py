@@ -8,8 +8,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T | None], within_s: float = 10.0, what: str = "") -> T:
-    """The first truthy answer of `condition`; fails with `what` and the last answer when `within_s` have passed."""
+def eventually(condition: Callable[[], T | None], within_s: float = 10.0, what: str = "", every_s: float = 0.02) -> T:
+    """The first truthy answer of `condition`, asked `every_s`; fails with `what` when `within_s` have passed."""
     deadline = time.monotonic() + within_s
     pause = threading.Event()
     while True:
@@ -18,4 +18,4 @@ def eventually(condition: Callable[[], T | None], within_s: float = 10.0, what: 
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"{what or 'the condition'} did not hold within {within_s} s; last: {answer!r}")
-        pause.wait(0.02)
+        pause.wait(every_s)

@@ -51,11 +51,11 @@ def test_a_bad_broker_url_is_named_without_its_text(url: str) -> None:
 def test_all_faults_at_once() -> None:
     """Missing, malformed and unknown settings, each by its name."""
     with pytest.raises(SettingsError) as caught:
-        read({"WALLPORT_EDGE_SAMPLE_INTERVAL_S": "1", "WALLPORT_EDGE_TYPO": "x", "WALLPORT_LOG_FORM": "xml"})
+        read({"WALLPORT_SAMPLE_INTERVAL_S": "1", "WALLPORT_EDGE_TYPO": "x", "WALLPORT_LOG_FORM": "xml"})
     assert sorted(caught.value.faults) == [
         "WALLPORT_DATABASE_URL",
         "WALLPORT_EDGE_MQTT_URL",
-        "WALLPORT_EDGE_SAMPLE_INTERVAL_S",
+        "WALLPORT_SAMPLE_INTERVAL_S",
         "WALLPORT_EDGE_TYPO",
         "WALLPORT_LOG_FORM",
     ]
