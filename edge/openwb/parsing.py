@@ -140,18 +140,12 @@ def fault_level(text: str) -> str:
 
 def name(text: str) -> str | None:
     """One line, at most LONGEST_NAME characters."""
-    return one_line(text, LONGEST_NAME)
+    return one_line(_unquoted(text), LONGEST_NAME)
 
 
 def fault_text(text: str) -> str | None:
-    """Plain, or a JSON string with quotes and escapes; at most LONGEST_FAULT characters of it."""
-    if text.startswith('"'):
-        try:
-            unquoted = json.loads(text)
-        except ValueError:
-            unquoted = text.strip('"')
-        text = unquoted if isinstance(unquoted, str) else text
-    return one_line(text, LONGEST_FAULT)
+    """At most LONGEST_FAULT characters."""
+    return one_line(_unquoted(text), LONGEST_FAULT)
 
 
 def one_line(text: str, longest: int) -> str | None:
@@ -159,6 +153,17 @@ def one_line(text: str, longest: int) -> str | None:
     # Lone surrogates come out of JSON escapes and cannot be written as UTF-8.
     clean = _CONTROL.sub(" ", text).encode("utf-8", "replace").decode("utf-8").strip()
     return (clean if len(clean) <= longest else f"{clean[: longest - 1]}…") or None
+
+
+def _unquoted(text: str) -> str:
+    """Plain, or a JSON string with quotes and escapes, as Python modules publish it."""
+    if not text.startswith('"'):
+        return text
+    try:
+        unquoted = json.loads(text)
+    except ValueError:
+        unquoted = text.strip('"')
+    return unquoted if isinstance(unquoted, str) else text
 
 
 def _choice(choices: dict[str, T], text: str) -> T:

@@ -23,9 +23,9 @@ from edge.openwb.plausible import (
     PRICE,
     PRODUCTION,
     SITE_POWER,
-    TEMPERATURE,
     VOLTAGE,
 )
+from edge.openwb.smarthome import smarthome
 
 _CHARGE_POWER = Range(-1_000, 400_000)  # meters of idle charge points show some watts of either sign
 _CHARGE_CURRENT = Range(-10, 600)
@@ -43,10 +43,8 @@ _HAS_FIXED_PRICE = Gate(("fact.has_dynamic_tariff",), must=False, when_unknown=T
 _IS_PRICE_LED = Gate(("fact.is_price_led.{n}",), when_unknown=True)
 _SWITCHES_PHASES = Gate(("fact.switches_phases",))
 _IS_CONSUMER = Gate(("fact.is_consumer.{n}",))
-_IS_SMARTHOME = Gate(("fact.is_smarthome.{n}",))
 
 _TWO = range(1, 3)
-_NINE = range(1, 10)
 
 HEARTBEAT = "openWB/system/Timestamp"
 VERSION = "openWB/system/Version"
@@ -243,33 +241,6 @@ _CONSUMERS = (
         )
     ),
 )
-
-
-def smarthome(prefix: str, configuration: str) -> tuple[Reading, ...]:
-    """The rows of the SmartHome devices, which openWB 2.x still has, under other prefixes."""
-    return (
-        _row(f"{configuration}/{{n}}/device_configured", "fact.is_smarthome.{n}", parsing.boolean, numbers=_NINE),
-        *(
-            _row(topic, f"devices.smarthome-{{n}}.{name}", parse, plausible, (_IS_SMARTHOME,), numbers=_NINE)
-            for topic, name, parse, plausible in (
-                (f"{configuration}/{{n}}/device_name", "name", parsing.name, None),
-                (f"{prefix}/{{n}}/Watt", "power_w", parsing.number, SITE_POWER),
-                (f"{prefix}/{{n}}/RelayStatus", "is_on", parsing.boolean, None),
-                (f"{prefix}/{{n}}/TemperatureSensor0", "temperatures_c.0", parsing.temperature, TEMPERATURE),
-                (f"{prefix}/{{n}}/TemperatureSensor1", "temperatures_c.1", parsing.temperature, TEMPERATURE),
-                (f"{prefix}/{{n}}/TemperatureSensor2", "temperatures_c.2", parsing.temperature, TEMPERATURE),
-            )
-        ),
-        _row(
-            f"{prefix}/{{n}}/Wh",
-            "devices.smarthome-{n}.energy_wh",
-            parsing.wh,
-            METER,
-            (_IS_SMARTHOME,),
-            is_meter=True,
-            numbers=_NINE,
-        ),
-    )
 
 
 def _capabilities(number: str, look: Look) -> Capabilities:
