@@ -1,0 +1,99 @@
+"""What a hostile client may send to the api: every answer is a problem or a closed connection, never a 500."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.api_client import RunningApi, problem, running_api
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
+    """Without Redis: none of these requests gets that far."""
+    folder: Path = tmp_path_factory.mktemp("hostile")
+    with running_api(folder, "redis://127.0.0.1:1/0", f"sqlite://{folder / 'store.sqlite'}") as api:
+        yield api
+
+
+def raw(api: RunningApi, request: bytes) -> tuple[int, bytes]:
+    """Status and body of the answer to these very bytes; status 0 if the connection was closed without one."""
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as client:
+        client.sendall(request)
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        try:
+            while part := client.recv(65536):
+                answer += part
+        except ConnectionResetError:
+            pass
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return (int(head.split()[1]) if head else 0), body
+
+
+HEAD = b" HTTP/1.1\r\nhost: site\r\nconnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /\xff" + HEAD + b"\r\n",
+        b"GET /api/v1/state?fields=\xff\xfe" + HEAD + b"\r\n",
+        b"GET /api/v1/state?fields=%ff" + HEAD + b"\r\n",
+        b"GET /api/v1/live?ticket=\xff" + HEAD + b"\r\n",
+        b"GET /api/v1/chargepoints/%00%ff" + HEAD + b"\r\n",
+        b"GET /api/v1/chargepoints/..%2f..%2fadmin%2ftopics" + HEAD + b"\r\n",
+        b"GET //api//v1/state" + HEAD + b"\r\n",
+        b"GET http://[" + HEAD + b"\r\n",
+        b"GET * HTTP/1.1\r\n\r\n",
+        b"PROPFIND /healthz" + HEAD + b"\r\n",
+        b"GET /healthz HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",  # TLS on a plain port
+        b"GET /healthz" + HEAD + b"x: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"GET /healthz?" + b"a" * 20_000 + HEAD + b"\r\n",
+        b"GET /api/v1/me" + HEAD + b"authorization: Bearer " + b"\xff" * 40 + b"\r\n\r\n",
+        b"GET /api/v1/me" + HEAD + b"authorization: Bearer " + b"a" * 5000 + b"\r\n\r\n",
+        b"GET /api/v1/me" + HEAD + b"authorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n",
+        b"POST /api/v1/auth/login" + HEAD + b"content-length: x\r\n\r\n{}",
+        b"POST /api/v1/auth/login" + HEAD + b"content-length: -1\r\n\r\n{}",
+        b"POST /api/v1/auth/login" + HEAD + b"content-length: 10\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /api/v1/auth/login" + HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /api/v1/auth/login" + HEAD + b"content-length: 2\r\nexpect: bogus\r\n\r\n{}",
+        b"POST /api/v1/auth/login"
+        + HEAD
+        + b'content-length: 42\r\n\r\n{"username":"\\ud800","password":"\\udfff"}    ',
+        b"GET /api/v1/live" + HEAD + b"upgrade: websocket\r\n\r\n",
+        b"GET /healthz" + HEAD + b"x-forwarded-for: \xff\r\n\r\n",
+    ],
+)
+def test_no_bytes_make_it_fail(api: RunningApi, request_bytes: bytes) -> None:
+    """4xx as a problem, or the connection is closed; a health check in odd clothes may be answered."""
+    status, body = raw(api, request_bytes)
+    assert status == 0 or status == 200 or 400 <= status < 500, body
+    if status >= 400:
+        assert json.loads(body)["status"] == status
+    assert api.lan.get("/healthz").status_code == 200
+
+
+def test_a_websocket_handshake_that_is_none_is_refused(api: RunningApi) -> None:
+    """Without Redis 503, and never 500."""
+    headers = {**api.login("viewer"), "upgrade": "websocket", "connection": "upgrade"}
+    assert problem(api.lan.get("/api/v1/live", headers=headers))["code"] == "redis_unavailable"
+
+
+def test_a_client_on_the_lan_cannot_choose_its_address_or_origin(api: RunningApi) -> None:
+    """Other addresses in its headers do not help a guesser, and no header makes the relay's listener the LAN's."""
+    tries = [
+        api.lan.post(
+            "/api/v1/auth/login",
+            json={"username": "driver", "password": "wrong password"},
+            headers={"x-forwarded-for": f"203.0.113.{n}", "x-wallport-client-address": f"203.0.113.{n}"},
+        ).status_code
+        for n in range(7)
+    ]
+    assert tries == [401] * 5 + [429] * 2
+    for name in ("x-wallport-origin", "x-forwarded-for", "x-real-ip", "forwarded"):
+        answer = api.relay.get("/api/v1/admin/topics", headers={**api.login("admin"), name: "lan"})
+        assert problem(answer)["code"] == "not_from_here"
