@@ -64,6 +64,7 @@ class Demo:
     children: Children = field(init=False)
     ports: range = field(init=False)
     users: dict[str, dict[str, str]] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)  # of viewer, by the URL at which it logged in
 
     def __post_init__(self) -> None:
         self.run_folder = _fresh_folder(self.options.folder / "run")
@@ -211,10 +212,14 @@ class Demo:
         self._wait("the api through the relay", lambda: self._has_values(self.relay_site_url))
 
     def _has_values(self, url: str) -> bool:
-        login = self._login(url)
-        state = loopback.http_json(f"{url}/api/v1/state", token=login["access_token"]) if login else None
-        # An owner's own wallbox may be off: then the site answers, and says that it is stale.
-        return state is not None and (not state["is_stale"] or self.options.openwb_url is not None)
+        if url not in self.tokens:
+            if (login := self._login(url)) is None:
+                return False
+            self.tokens[url] = login["access_token"]
+        if self.options.openwb_url is not None:  # an owner's own wallbox may be off: that the site answers is enough
+            return loopback.http_json(f"{url}/api/v1/me", token=self.tokens[url]) is not None
+        state = loopback.http_json(f"{url}/api/v1/state", token=self.tokens[url])
+        return state is not None and not state["is_stale"]
 
     def _wait_for_http(self, name: str, url: str) -> None:
         self._wait(name, lambda: loopback.http_json(url) is not None)
@@ -245,10 +250,10 @@ def run_demo(options: DemoOptions) -> int:
     demo = Demo(options, _say, stop)
     try:
         ready = demo.start()
-        write_ready_file(options.ready_file, ready)
-        _say(f"Ready after {time.monotonic() - began:.0f} s.")
         demo.write_token_header()
+        _say(f"Ready after {time.monotonic() - began:.0f} s.")
         print(welcome(ready, demo.token_header), flush=True)  # noqa: T201 - what the demo is for
+        write_ready_file(options.ready_file, ready)  # last: whoever waited for it finds the printed commands working
         demo.watch(ready)
     except KeyboardInterrupt:
         pass

@@ -55,9 +55,9 @@ def test_all_faults_at_once() -> None:
     assert sorted(caught.value.faults) == [
         "WALLPORT_DATABASE_URL",
         "WALLPORT_EDGE_MQTT_URL",
-        "WALLPORT_SAMPLE_INTERVAL_S",
         "WALLPORT_EDGE_TYPO",
         "WALLPORT_LOG_FORM",
+        "WALLPORT_SAMPLE_INTERVAL_S",
     ]
 
 
