@@ -55,7 +55,7 @@ class Command:
     """One or several wishes for one charge point; None is the whole site. `by` is a user's name.
 
     `wishes` maps names to values as `faults` accepts them:
-    `mode` (a `common.model.Mode`), `current_a` (whole A, instant charging), `limit` ({"type": "none"}, {"type":
+    `mode` (a `common.model.Mode`), `current_a` (whole A; more than 32 is for DC), `limit` ({"type": "none"}, {"type":
     "energy", "energy_wh"} or {"type": "soc", "soc_percent"}), `is_enabled`, `vehicle` (the id of a vehicle, text),
     `soc_percent` (0–100, read from the car by a person), `pv_min_current_a` (whole A; 0 is surplus only),
     `min_pv_current_a` (whole A, for the mode `min_pv`), `max_price_per_kwh` (EUR), `phases` (0 automatic, 1, 3),
@@ -182,7 +182,7 @@ def _limit(value: Any) -> str | None:
 
 _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "mode": _mode,
-    "current_a": _whole(6, 32),
+    "current_a": _whole(1, 450),
     "limit": _limit,
     "is_enabled": _boolean,
     "vehicle": _vehicle,

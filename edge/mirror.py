@@ -126,6 +126,12 @@ class Mirror:
             return None
         return Snapshot(seq=self._seq, updated_at=self._updated_at, state=self._state, heard_at=self._heard_at())
 
+    def number_event(self) -> int | None:
+        """The next number, for an event that changes no value; None while nothing was ever heard."""
+        if self._seq is not None:
+            self._seq += 1
+        return self._seq
+
     def speak(self, dialect: Dialect, now: float) -> None:
         """Listen to another generation from now on. Of the old one nothing stays but the numbering."""
         had_state = self._state is not None

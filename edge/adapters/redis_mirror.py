@@ -1,10 +1,10 @@
 """Redis as the edge uses it: the raw mirror, the snapshot, the change stream and the edge's own health.
 
-The one file of the edge that knows redis-py. Every call blocks for at most a few seconds and raises only
-`RedisUnavailable`. Key names and shapes: `common/keys.py`, `common/model.py`. Thread-safe.
+Every call blocks for at most a few seconds and raises only `RedisUnavailable`; `redis_commands.py` does likewise.
+Key names and shapes: `common/keys.py`, `common/model.py`. Thread-safe.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -28,17 +28,11 @@ class RedisMirror:
     """Opens connections when they are needed; making one connects to nothing."""
 
     def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_timeout=ANSWER_TIMEOUT_S,
-            # Never twice: after a timeout the first try may have been done, and the caller has a retry of its own.
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = client(url)
 
     def load(self) -> Stored:
         """What is there from before. A snapshot that cannot be read counts as none."""
-        with _translated():
+        with translated():
             pipeline = self._redis.pipeline(transaction=True)
             pipeline.get(keys.state())
             pipeline.hgetall(keys.mirror())
@@ -58,7 +52,7 @@ class RedisMirror:
 
     def write(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> bool:
         """Write a batch in one transaction. False: the keys were gone before it, so `replace` is needed."""
-        with _translated():
+        with translated():
             pipeline = self._redis.pipeline(transaction=True)
             pipeline.exists(keys.state(), keys.mirror())
             self._queue(pipeline, raw, snapshot, changes)
@@ -66,24 +60,33 @@ class RedisMirror:
 
     def replace(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> None:
         """Write everything, in one transaction, in place of what is there."""
-        with _translated():
+        with translated():
             pipeline = self._redis.pipeline(transaction=True)
             pipeline.delete(keys.mirror())
             self._queue(pipeline, raw, snapshot, changes)
             pipeline.execute()
 
+    def tell(self, events: Sequence[tuple[int, Mapping[str, Any]]], snapshot: Snapshot) -> None:
+        """Append events with their numbers, of which the last is the snapshot's, in one transaction."""
+        with translated():
+            pipeline = self._redis.pipeline(transaction=True)
+            pipeline.set(keys.state(), msgspec.json.encode(snapshot))
+            for number, event in events:
+                _append(pipeline, number, {"e": msgspec.json.encode(event)})
+            pipeline.execute()
+
     def holds_state(self) -> bool:
         """Whether the snapshot is there; also a sign of life."""
-        with _translated():
+        with translated():
             return bool(self._redis.exists(keys.state()))
 
     def write_health(self, health: EdgeHealth) -> None:
-        with _translated():
+        with translated():
             self._redis.set(keys.edge_health(), msgspec.json.encode(health), ex=keys.EDGE_HEALTH_TTL_S)
 
     def read_health(self) -> EdgeHealth | None:
         """The health of the running edge; None when none is running, or none that wrote it lately."""
-        with _translated():
+        with translated():
             text = cast(bytes | None, self._redis.get(keys.edge_health()))
         try:
             return msgspec.json.decode(text, type=EdgeHealth) if text is not None else None
@@ -99,17 +102,27 @@ class RedisMirror:
             pipeline.hset(keys.mirror(), mapping=dict(raw))
         pipeline.set(keys.state(), msgspec.json.encode(snapshot))
         if changes:
-            pipeline.xadd(
-                keys.changes(),
-                {"d": msgspec.json.encode({"changes": changes})},
-                id=f"{snapshot.seq}-0",
-                maxlen=keys.CHANGES_KEPT,
-                approximate=True,
-            )
+            _append(pipeline, snapshot.seq, {"d": msgspec.json.encode({"changes": changes})})
+
+
+def client(url: str) -> redis.Redis:
+    """A client that connects when it is needed, and asks once."""
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=ANSWER_TIMEOUT_S,
+        # Never twice: after a timeout the first try may have been done, and the caller has a retry of its own.
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def _append(pipeline: Any, seq: int, entry: dict[str, bytes]) -> None:
+    pipeline.xadd(keys.changes(), entry, id=f"{seq}-0", maxlen=keys.CHANGES_KEPT, approximate=True)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raises RedisUnavailable in place of redis-py's errors."""
     try:
         yield
     except redis.RedisError as exc:
