@@ -10,11 +10,13 @@ from enum import StrEnum
 from simulator import knobs
 from simulator.physics import Site
 from simulator.v1 import wallbox as v1
+from simulator.v2 import wallbox as v2
 from simulator.wallbox import Wallbox
 
 
 class Generation(StrEnum):
     V1 = "1.9"
+    V2 = "2.x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +38,5 @@ class Dialect:
 
 DIALECTS: Mapping[Generation, Dialect] = {
     Generation.V1: Dialect(Generation.V1, v1.Wallbox, "mqttsub", v1.SET_FILTERS, v1.RESTORED_FILTERS),
+    Generation.V2: Dialect(Generation.V2, v2.Wallbox, "openwb-core", v2.SET_FILTERS, v2.RESTORED_FILTERS),
 }

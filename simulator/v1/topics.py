@@ -19,7 +19,7 @@ VERSION = "1.9.304.0"
 CONSUMPTION_KWH_PER_100KM = 17  # a setting of openWB, not the cars' truth
 LOWEST_COUNTED_CURRENT_A = 3  # countPhasesInUse counts phases above it
 
-_NO_FAULT = "Kein Fehler"
+NO_FAULT = "Kein Fehler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,11 +319,11 @@ def initial_faults(n_points: int) -> dict[str, str]:
     """What the modules report after start: Python ones as JSON text, the others plainly."""
     topics: dict[str, str] = {}
     for part in ("evu", "pv/1", "housebattery"):
-        topics |= {f"{part}/faultState": "0", f"{part}/faultStr": f'"{_NO_FAULT}."'}
+        topics |= {f"{part}/faultState": "0", f"{part}/faultStr": f'"{NO_FAULT}."'}
     for n in range(1, n_points + 1):
-        topics |= {f"lp/{n}/faultState": "0", f"lp/{n}/faultStr": _NO_FAULT}
+        topics |= {f"lp/{n}/faultState": "0", f"lp/{n}/faultStr": NO_FAULT}
         if n <= 2:
-            topics |= {f"lp/{n}/socFaultState": "0", f"lp/{n}/socFaultStr": _NO_FAULT}
+            topics |= {f"lp/{n}/socFaultState": "0", f"lp/{n}/socFaultStr": NO_FAULT}
     return topics
 
 

@@ -121,6 +121,10 @@ class Wallbox:
                 self._absent.discard(self._known(payload, first=2))
             case "car":
                 self._house.hold_plug(self._known(argument) - 1, is_plugged=knobs.plug(payload))
+            case "fault":
+                n = self._known(argument)
+                self._values[f"lp/{n}/faultState"] = "2" if payload else "0"
+                self._values[f"lp/{n}/faultStr"] = payload or topics.NO_FAULT
             case _:
                 raise knobs.unknown(knob)
         return []
