@@ -4,7 +4,7 @@ Pure: the guard (handlers/guard.py) finds out who asks and from where, this modu
 table, and a test compares the two; another test fails for a route that is missing here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,6 +25,7 @@ class Role(StrEnum):
 
 
 EVERYBODY = frozenset(Role)
+DRIVERS = frozenset({Role.DRIVER, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 ANYWHERE = frozenset(Origin)
 LAN_ONLY = frozenset({Origin.LAN})
@@ -56,11 +57,33 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/api/v1/state"): LOGGED_IN,
     ("GET", "/api/v1/chargepoints"): LOGGED_IN,
     ("GET", "/api/v1/chargepoints/{id}"): LOGGED_IN,
+    ("PATCH", "/api/v1/chargepoints/{id}"): Rule(roles=DRIVERS),
+    ("POST", "/api/v1/chargepoints/{id}/reset-energy"): Rule(roles=DRIVERS),
+    ("PUT", "/api/v1/charge-mode"): Rule(roles=DRIVERS),
+    ("GET", "/api/v1/commands/{id}"): LOGGED_IN,
     ("GET", "/api/v1/history"): LOGGED_IN,
     ("GET", "/api/v1/live"): Rule(takes_ticket=True),
     ("GET", "/api/v1/admin/topics"): Rule(roles=ADMINS, origins=LAN_ONLY, needs_elevation=True),
 }
 """(method, path) → rule. A HEAD is asked for as a GET."""
+
+WISHES: Mapping[str, frozenset[Role]] = {
+    "mode": DRIVERS,
+    "current_a": DRIVERS,
+    "limit": DRIVERS,
+    "is_enabled": DRIVERS,
+    "vehicle": DRIVERS,
+    "soc_percent": DRIVERS,
+    "reset_energy": DRIVERS,
+    "pv_min_current_a": ADMINS,
+    "min_pv_current_a": ADMINS,
+    "max_price_per_kwh": ADMINS,
+    "phases": ADMINS,
+}
+"""wish of a command → who may have it. A driver decides on a charge, an admin on how the house charges.
+
+None needs elevation: what is wished can be wished back, and a phone must be able to stop a charge at once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +109,20 @@ def decide(rule: Rule | None, caller: Caller) -> None:
         raise NotAllowed("your role does not allow this")
     if rule.needs_elevation and not caller.is_elevated:
         raise ElevationRequired("enter a code of your authenticator app first")
+
+
+def decide_wishes(wishes: Iterable[str], role: Role) -> None:
+    """Return if `role` may have all of these; raises NotAllowed, naming the others."""
+    refused = [wish for wish in wishes if role not in WISHES.get(wish, frozenset())]
+    if refused:
+        raise NotAllowed(f"your role does not allow {', '.join(refused)}")
+
+
+def wish_table() -> str:
+    """The wishes as the Markdown table of docs/security.md."""
+    lines = ["| wish | roles |", "|---|---|"]
+    lines += [f"| `{wish}` | {', '.join(role for role in Role if role in roles)} |" for wish, roles in WISHES.items()]
+    return "\n".join(lines)
 
 
 def table() -> str:

@@ -12,10 +12,12 @@ from sanic.config import Config
 
 from api.access import Origin
 from api.adapters import listeners
+from api.adapters.command_queue import CommandQueue
 from api.adapters.passwords import PasswordThreads
 from api.adapters.redis_state import RedisState
 from api.adapters.store import StoreThreads
-from api.handlers import admin, auth, docs, health, live, records, state
+from api.control import Pace
+from api.handlers import admin, auth, control, docs, health, live, records, state
 from api.handlers.errors import ProblemHandler
 from api.handlers.guard import guard, harden, template
 from api.handlers.hub import Hub
@@ -47,6 +49,10 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "/api/v1/state"): state.state,
     ("GET", "/api/v1/chargepoints"): state.charge_points,
     ("GET", "/api/v1/chargepoints/<id:str>"): state.charge_point,
+    ("PATCH", "/api/v1/chargepoints/<id:str>"): control.change_charge_point,
+    ("POST", "/api/v1/chargepoints/<id:str>/reset-energy"): control.reset_energy,
+    ("PUT", "/api/v1/charge-mode"): control.set_charge_mode,
+    ("GET", "/api/v1/commands/<id:str>"): control.command,
     ("GET", "/api/v1/history"): records.history,
     ("GET", "/api/v1/admin/topics"): admin.topics,
 }
@@ -118,6 +124,8 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
         stack.callback(relay.close)
         redis = RedisState(settings.redis_url)
         stack.push_async_callback(redis.close)
+        commands = CommandQueue(settings.redis_url)
+        stack.push_async_callback(commands.close)
         store = StoreThreads(open_store(settings.database_url))
         stack.callback(store.close)
         passwords = PasswordThreads(Passwords())
@@ -126,6 +134,7 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
             settings=settings,
             clock=clock,
             state=redis,
+            commands=commands,
             store=store,
             passwords=passwords,
             tokens=tokens,
@@ -134,6 +143,7 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
             elevations=Elevations(),
             logins=Throttle(),
             codes=Throttle(),
+            pace=Pace(),
         )
         host, port = lan.getsockname()[:2]
         app = create_app(deps, name=f"wallport-api-{port}")  # Sanic knows its apps by name; a test has several

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from common.errors import AppError
+from common.errors import AppError, FieldError
 
 
 class LoginRequired(AppError):
@@ -60,6 +60,50 @@ class NotFound(AppError):
     code = "not_found"
 
 
+class UnknownChargePoint(AppError):
+    """A command for a charge point that the site does not have."""
+
+    code = "unknown_charge_point"
+
+
+class NotPossible(FieldError):
+    """The wallbox does not offer what is wished; `faults` names the wishes."""
+
+    code = "not_possible"
+
+
+class IdempotencyKeyReused(AppError):
+    """The `Idempotency-Key` came with another request before."""
+
+    code = "idempotency_key_reused"
+
+
+class EdgeSilent(AppError):
+    """The edge's heartbeat is gone: nobody would execute a command, so none is accepted."""
+
+    code = "edge_silent"
+    is_retryable = True
+
+
+class WallboxSilent(AppError):
+    """The wallbox's own heartbeat is gone: nothing could be confirmed, so no command is accepted."""
+
+    code = "wallbox_silent"
+    is_retryable = True
+
+
+class AcceptanceUnknown(AppError):
+    """Redis broke off while a command was written: GET commands/{command_id} tells, or the same request again with
+    the same `Idempotency-Key`."""
+
+    code = "acceptance_unknown"
+    is_retryable = True
+
+    def __init__(self, message: str, *, command_id: str, detail: str | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.command_id = command_id
+
+
 class UpgradeRequired(AppError):
     """The route is a websocket, and the request does not ask for one."""
 
@@ -98,6 +142,12 @@ class TooManyAttempts(_Later):
     """Too many wrong passwords or codes; throttle.py has the rules."""
 
     code = "too_many_attempts"
+
+
+class TooManyCommands(_Later):
+    """One user's commands come faster than control.py takes them."""
+
+    code = "too_many_commands"
 
 
 class Overloaded(_Later):

@@ -12,6 +12,7 @@ import msgspec
 
 from api import shapes
 from api.access import RULES, Rule
+from api.control import LONGEST_KEY
 from api.history import MOST_STEPS
 from api.problems import MEDIA_TYPE, PROBLEMS
 
@@ -23,16 +24,20 @@ Errors are RFC 9457 problems with a stable `code`. Through a relay everything an
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A text in the query, or in the path where its name stands in braces."""
+    """A text in the query, or in the path where its name stands in braces, or in a header field."""
 
     name: str
     description: str
     schema: Mapping[str, Any]
+    is_header: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`problems` are the codes besides those that any route with this rule may answer."""
+    """`problems` are the codes besides those that any route with this rule may answer.
+
+    `is_command`: the answer is a command, 202 when it is not settled yet.
+    """
 
     summary: str
     answer: Any
@@ -43,12 +48,35 @@ class Operation:
     media_type: str = "application/json"
     description: str = ""
     success: str = "200"
+    is_command: bool = False
+    is_body_optional: bool = False
 
 
 _TEXT = {"type": "string"}
 _INSTANT = {"type": "string", "format": "date-time"}
 _FIELDS = Parameter("fields", "paths or their beginnings, with commas between: `grid,charge_points.1.power_w`", _TEXT)
 _ID = Parameter("id", "as in `GET /api/v1/chargepoints`", _TEXT)
+_KEY = Parameter(
+    "Idempotency-Key",
+    "chosen by the client, a new one for each wish; a repeated request with the same key is answered with the same "
+    "command, for a day",
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+    is_header=True,
+)
+_COMMAND_PROBLEMS = (
+    "malformed_body",
+    "invalid_input",
+    "unknown_charge_point",
+    "not_possible",
+    "idempotency_key_reused",
+    "too_many_commands",
+    "state_unknown",
+    "edge_silent",
+    "wallbox_silent",
+    "redis_unavailable",
+    "acceptance_unknown",
+)
+_COMMAND_WAITS = "Waits up to 5 s for the wallbox: 200 when the command is settled, however it ended, else 202."
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/healthz"): Operation("Whether the process is alive", shapes.HealthAnswer),
@@ -115,6 +143,41 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         problems=("not_found", "redis_unavailable", "state_unknown"),
         has_etag=True,
     ),
+    ("PATCH", "/api/v1/chargepoints/{id}"): Operation(
+        "Wish something of one charge point",
+        shapes.CommandAnswer,
+        body=shapes.ChargePointBody,
+        parameters=(_ID, _KEY),
+        problems=_COMMAND_PROBLEMS,
+        description=f"{_COMMAND_WAITS} With openWB 1.9 the mode is the whole site's; `affects` says so.",
+        is_command=True,
+    ),
+    ("POST", "/api/v1/chargepoints/{id}/reset-energy"): Operation(
+        "Let the energy of the running charge count from 0",
+        shapes.CommandAnswer,
+        body=shapes.NoBody,
+        parameters=(_ID, _KEY),
+        problems=_COMMAND_PROBLEMS,
+        description=_COMMAND_WAITS,
+        is_command=True,
+        is_body_optional=True,
+    ),
+    ("PUT", "/api/v1/charge-mode"): Operation(
+        "Set the charge mode of the site, or of one charge point",
+        shapes.CommandAnswer,
+        body=shapes.ChargeModeBody,
+        parameters=(_KEY,),
+        problems=_COMMAND_PROBLEMS,
+        description=_COMMAND_WAITS,
+        is_command=True,
+    ),
+    ("GET", "/api/v1/commands/{id}"): Operation(
+        "What became of a command",
+        shapes.CommandAnswer,
+        parameters=(Parameter("id", "as in the answer that made it", _TEXT),),
+        problems=("not_found", "redis_unavailable"),
+        description="Commands are kept for a day. The live channel tells of each step as an event.",
+    ),
     ("GET", "/api/v1/history"): Operation(
         "Recorded values, one per step",
         shapes.HistoryAnswer,
@@ -129,7 +192,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ),
     ("GET", "/api/v1/live"): Operation(
         "Websocket: a snapshot, then every change",
-        shapes.LiveSnapshot | shapes.LiveChange,
+        shapes.LiveSnapshot | shapes.LiveChange | shapes.LiveEvent,
         parameters=(
             Parameter(
                 "since", "the last number the client knows: it is told all changes after it", {"type": "integer"}
@@ -139,7 +202,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         problems=("invalid_input", "upgrade_required", "redis_unavailable", "overloaded"),
         description=(
             "Each message is one JSON object. With `since` the changes after it follow at once, or a new snapshot if "
-            "they are no longer known. A slow client is told the newest value of each path. The server closes with "
+            "they are no longer known. A slow client is told the newest value of each path and the newest step of each "
+            "command. Events are told whatever `fields` selects; those of before a snapshot are not told, so that a "
+            "client then looks at its open commands with `GET /api/v1/commands/{id}`. The server closes with "
             "4401 when the access token has expired, 1001 when it stops, 1011 after a fault; a client that takes "
             "nothing for 10 s is cut off. What the client sends is ignored."
         ),
@@ -193,13 +258,16 @@ def _operation(method: str, path: str, operation: Operation, by_type: Mapping[st
     }
     if operation.description:
         shown["description"] = operation.description
+    if operation.is_command:
+        headers = {"location": {"schema": _TEXT, "description": "`/api/v1/commands/{id}`"}}
+        shown["responses"]["202"] = {**answer, "description": "Not settled yet", "headers": headers}
     if operation.has_etag:
         shown["responses"]["304"] = {"description": "Nothing changed since the ETag in If-None-Match"}
     if operation.parameters:
         shown["parameters"] = [_parameter(parameter, path) for parameter in operation.parameters]
     if operation.body is not None:
         content = {"application/json": {"schema": by_type[repr(operation.body)]}}
-        shown["requestBody"] = {"required": True, "content": content}
+        shown["requestBody"] = {"required": not operation.is_body_optional, "content": content}
     return shown
 
 
@@ -231,7 +299,7 @@ def _parameter(parameter: Parameter, path: str) -> dict[str, Any]:
     is_in_path = f"{{{parameter.name}}}" in path
     return {
         "name": parameter.name,
-        "in": "path" if is_in_path else "query",
+        "in": "path" if is_in_path else "header" if parameter.is_header else "query",
         "required": is_in_path,
         "description": parameter.description,
         "schema": dict(parameter.schema),

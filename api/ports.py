@@ -4,16 +4,18 @@ Handlers import this and never an adapter; tests may pass other objects of the s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
 from sanic import Request
 
 from api.access import Origin, Role
+from api.control import Pace
 from api.sessions import Elevations, Tickets
 from api.settings import Settings
 from api.throttle import Throttle
 from common.clock import Clock
+from common.commands import Command, CommandRecord
 from common.model import EdgeHealth, Snapshot
 from common.security.passwords import Verdict
 from common.security.tokens import TokenKey
@@ -32,10 +34,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the change stream: path → new value, as the edge wrote it."""
+    """One entry of the change stream: path → new value, as the edge wrote it; or what became of a command."""
 
     seq: int
-    changes: Mapping[str, Any]
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    command: CommandRecord | None = None
 
 
 class StateReader(Protocol):
@@ -57,6 +60,25 @@ class StateReader(Protocol):
 
     async def next_entries(self, seq: int) -> list[Entry]:
         """Entries with a higher number; waits some seconds for one, and returns none if there is none by then."""
+        ...
+
+
+class CommandQueue(Protocol):
+    """Commands and their records in Redis. Every method raises RedisUnavailable."""
+
+    async def accept(self, command: Command, idempotency_key: str | None) -> CommandRecord:
+        """The first record of `command`, now in the queue; or the record of what the same user's key made before.
+
+        RedisUnavailable says that nothing was accepted, AcceptanceUnknown that nobody knows.
+        """
+        ...
+
+    async def made_by(self, user: str, idempotency_key: str) -> CommandRecord | None:
+        """What this user's key made within the last day."""
+        ...
+
+    async def record(self, command_id: str) -> CommandRecord | None:
+        """The newest record; None for an unknown or forgotten command."""
         ...
 
 
@@ -87,6 +109,7 @@ class Deps:
     settings: Settings
     clock: Clock
     state: StateReader
+    commands: CommandQueue
     store: SiteStore
     passwords: PasswordChecker
     tokens: TokenKey
@@ -95,6 +118,7 @@ class Deps:
     elevations: Elevations
     logins: Throttle
     codes: Throttle
+    pace: Pace
 
 
 @dataclass(frozen=True, slots=True)

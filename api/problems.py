@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api.errors import AcceptanceUnknown
 from common.errors import AppError, FieldError
 
 MEDIA_TYPE = "application/problem+json"
@@ -25,14 +26,21 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "elevation_required": (403, "A fresh code is needed"),
     "wrong_code": (403, "The code is wrong"),
     "not_found": (404, "Not found"),
+    "unknown_charge_point": (404, "No such charge point"),
     "method_not_allowed": (405, "Method not allowed"),
     "request_timeout": (408, "The request took too long to arrive"),
     "totp_not_set_up": (409, "No authenticator app is set up"),
+    "not_possible": (409, "This wallbox cannot do that"),
     "body_too_large": (413, "The request is too large"),
+    "idempotency_key_reused": (422, "The idempotency key belongs to another request"),
     "upgrade_required": (426, "This is a websocket"),
     "too_many_attempts": (429, "Too many attempts"),
+    "too_many_commands": (429, "Too many commands"),
     "internal": (500, "Something went wrong here"),
     "store_failed": (500, "The database failed"),
+    "acceptance_unknown": (503, "Perhaps accepted"),
+    "edge_silent": (503, "The edge does not run"),
+    "wallbox_silent": (503, "The wallbox is silent"),
     "overloaded": (503, "Too busy"),
     "not_ready": (503, "Not ready"),
     "state_unknown": (503, "No state yet"),
@@ -71,12 +79,20 @@ def of_error(error: AppError) -> Problem:
     components = getattr(error, "components", None)
     if components is not None:
         answer.body["components"] = components
+    if isinstance(error, AcceptanceUnknown):
+        answer.body["command_id"] = error.command_id
+        answer.headers["location"] = command_path(error.command_id)
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
         answer.headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))
     if answer.status == 401:
         answer.headers["www-authenticate"] = 'Bearer realm="wallport"'
     return answer
+
+
+def command_path(command_id: str) -> str:
+    """Where a command's record answers."""
+    return f"/api/v1/commands/{command_id}"
 
 
 def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:

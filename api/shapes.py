@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from common.model import Battery, ChargePoint, Grid, Home, Pv, Tariff
+from common.commands import EVENT_TYPE, Status
+from common.model import Battery, ChargePoint, Grid, Home, Mode, Pv, Tariff
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Instant = Annotated[str, msgspec.Meta(description="RFC 3339, UTC", examples=["2026-11-23T10:15:30Z"])]
@@ -52,6 +53,93 @@ class MeAnswer(msgspec.Struct, frozen=True):
     role: Literal["viewer", "driver", "admin"]
     has_totp: bool
     elevated_until: Instant | None
+
+
+class NoLimit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="type", tag="none"):
+    """Charge until the car is full."""
+
+
+class EnergyLimit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="type", tag="energy"):
+    """Stop when so much was charged. openWB 1.9 takes whole kWh, up to 100."""
+
+    energy_wh: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
+class SocLimit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="type", tag="soc"):
+    """Stop when the car has reached it."""
+
+    soc_percent: Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+Ampere = Annotated[
+    int, msgspec.Meta(ge=1, le=450, description="within the charge point's `capabilities`; more than 32 is for DC")
+]
+
+
+class ChargePointBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """At least one wish. What a charge point offers and takes stands in its `capabilities`."""
+
+    mode: Mode | msgspec.UnsetType = msgspec.UNSET
+    current_a: Ampere | msgspec.UnsetType = msgspec.UNSET
+    limit: NoLimit | EnergyLimit | SocLimit | msgspec.UnsetType = msgspec.UNSET
+    is_enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    vehicle: (
+        Annotated[str, msgspec.Meta(pattern="^(0|[1-9][0-9]{0,5})$", description="its id, as in `vehicles`")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    soc_percent: (
+        Annotated[int, msgspec.Meta(ge=0, le=100, description="of the car, as a person read it there")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    pv_min_current_a: (
+        Annotated[int, msgspec.Meta(ge=0, le=16, description="least current in PV mode; 0 is surplus only")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    min_pv_current_a: (
+        Annotated[int, msgspec.Meta(ge=6, le=16, description="the current of the mode `min_pv`")] | msgspec.UnsetType
+    ) = msgspec.UNSET
+    max_price_per_kwh: (
+        Annotated[float, msgspec.Meta(ge=-1, le=10, description="EUR; charging led by prices waits above it")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+    phases: Annotated[Literal[0, 1, 3], msgspec.Meta(description="0 leaves it to the wallbox")] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+
+
+class ChargeModeBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Without `charge_point` the mode is meant for the whole site."""
+
+    mode: Mode
+    charge_point: Annotated[str, msgspec.Meta(max_length=64)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class NoBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Nothing, or an empty object."""
+
+
+class CommandAnswer(msgspec.Struct, frozen=True):
+    """What became of a command. It is settled unless `accepted` or `published`; only the wallbox itself confirms.
+
+    `confirmed`: the wallbox's own values show the wish. `timed_out`: never sent, or sent and not shown, or undone.
+    `rejected`: the wallbox's limits forbid it; it was not sent. `superseded`: a newer command or somebody at the
+    wallbox changed the same thing. A confirmed command may still become `published` again, when openWB 2.x undoes it
+    and it is sent anew, and then anything else. `previous` and `observed` have the names of `requested` with the
+    wallbox's own values, as far as they are known; for `reset_energy` the counted Wh. `affects` names the other charge
+    points that the wallbox changes too.
+    """
+
+    id: str
+    status: Status
+    charge_point: Annotated[str | None, msgspec.Meta(description="null: the whole site")]
+    requested: dict[str, Any]
+    previous: Annotated[dict[str, Any], msgspec.Meta(description="just before it was sent")]
+    observed: Annotated[dict[str, Any], msgspec.Meta(description="the newest")]
+    detail: Annotated[str | None, msgspec.Meta(description="for people")]
+    affects: list[str]
+    accepted_at: Instant
+    published_at: Instant | None
+    settled_at: Instant | None
 
 
 class SiteId(msgspec.Struct, frozen=True):
@@ -129,6 +217,19 @@ class LiveChange(msgspec.Struct, frozen=True, tag_field="type", tag="change"):
     changes: dict[str, Any]
 
 
+class CommandEvent(msgspec.Struct, frozen=True, tag_field="type", tag=EVENT_TYPE):
+    """What became of anybody's command; it replaces what was known of this command."""
+
+    command: CommandAnswer
+
+
+class LiveEvent(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
+    """What changed no value. Told whatever `fields` selects, but not those of before a snapshot."""
+
+    seq: Seq
+    event: CommandEvent
+
+
 class TopicsAnswer(msgspec.Struct, frozen=True):
     topics: Annotated[dict[str, str], msgspec.Meta(description="topic → payload as received")]
 
@@ -153,7 +254,10 @@ class FaultShape(msgspec.Struct, frozen=True):
 
 
 class ProblemShape(msgspec.Struct, frozen=True):
-    """RFC 9457. `code` is one of docs/errors.md; `errors` is there for bad input, `components` for not_ready."""
+    """RFC 9457. `code` is one of docs/errors.md.
+
+    `errors` is there for bad input, `components` for not_ready, `command_id` for acceptance_unknown.
+    """
 
     type: str
     title: str
@@ -162,3 +266,4 @@ class ProblemShape(msgspec.Struct, frozen=True):
     detail: str | msgspec.UnsetType = msgspec.UNSET
     errors: list[FaultShape] | msgspec.UnsetType = msgspec.UNSET
     components: dict[str, ComponentShape] | msgspec.UnsetType = msgspec.UNSET
+    command_id: str | msgspec.UnsetType = msgspec.UNSET

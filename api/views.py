@@ -10,6 +10,7 @@ import msgspec
 
 from api import instants
 from api.fields import EVERYTHING, PARTS, Selection
+from common.commands import EVENT_TYPE, CommandRecord
 from common.model import ChargePoint, Snapshot
 
 _META = {
@@ -70,9 +71,35 @@ def changes(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {_META.get(path, path): _shortened(path, value) for path, value in raw.items()}
 
 
+def command(record: CommandRecord) -> dict[str, Any]:
+    """What became of a command. Who wished it is nobody else's business: only the log says."""
+    return {
+        "id": record.id,
+        "status": record.status.value,
+        "charge_point": record.charge_point,
+        "requested": dict(record.requested),
+        "previous": dict(record.previous),
+        "observed": dict(record.observed),
+        "detail": record.detail,
+        "affects": list(record.affects),
+        "accepted_at": instants.text(record.accepted_at),
+        "published_at": _instant(record.published_at),
+        "settled_at": _instant(record.settled_at),
+    }
+
+
+def command_event(record: CommandRecord) -> dict[str, Any]:
+    """The `event` of the live channel that tells of a command."""
+    return {"type": EVENT_TYPE, "command": command(record)}
+
+
 def is_always_told(path: str) -> bool:
     """What no selection hides, since every state has it."""
     return path == "is_stale" or path.startswith("site.")
+
+
+def _instant(instant: float | None) -> str | None:
+    return None if instant is None else instants.text(instant)
 
 
 def _site(snapshot: Snapshot, site_name: str) -> dict[str, Any]:

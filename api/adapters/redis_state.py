@@ -5,24 +5,18 @@ everything redis-py raises becomes RedisUnavailable.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import msgspec
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 
+from api.adapters.redis_client import answer, client
 from api.ports import Entry, Observation
 from common import keys
+from common.commands import EVENT_TYPE, CommandRecord
 from common.errors import RedisUnavailable
 from common.model import EdgeHealth, Snapshot
 
-T = TypeVar("T")
-
 CONNECTIONS = 16
-TIMEOUT_S = 2.0  # Redis stands beside us and answers in a millisecond; whoever waits longer is better told
 BLOCK_MS = 2000  # as often as the edge's heartbeat is looked at; must stay below the blocking client's socket timeout
 ENTRIES_AT_ONCE = 500
 
@@ -34,8 +28,8 @@ class RedisState:
     """Implements api.ports.StateReader. `next_entries` must have one caller at a time: it has one connection."""
 
     def __init__(self, url: str) -> None:
-        self._redis = _client(url, TIMEOUT_S, CONNECTIONS)
-        self._blocking = _client(url, TIMEOUT_S + BLOCK_MS / 1000, 1)
+        self._redis = client(url, connections=CONNECTIONS)
+        self._blocking = client(url, connections=1, blocks_s=BLOCK_MS / 1000)
         self._last: tuple[bytes, Snapshot] | None = None
 
     async def observe(self) -> Observation:
@@ -43,28 +37,28 @@ class RedisState:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.get(keys.state())
         pipeline.exists(keys.edge_health())
-        raw, is_alive = await _answer(pipeline.execute())
+        raw, is_alive = await answer(pipeline.execute())
         return Observation(self._decoded(raw), bool(is_alive))
 
     async def edge_health(self) -> EdgeHealth | None:
-        raw = await _answer(self._redis.get(keys.edge_health()))
+        raw = await answer(self._redis.get(keys.edge_health()))
         try:
             return None if raw is None else _health.decode(raw)
         except msgspec.DecodeError as exc:
             raise RedisUnavailable("the edge's health in Redis is not readable", detail=str(exc)) from exc
 
     async def topics(self) -> dict[str, str]:
-        raw = await _answer(cast(Awaitable[Mapping[bytes, bytes]], self._redis.hgetall(keys.mirror())))
+        raw = await answer(cast(Awaitable[Mapping[bytes, bytes]], self._redis.hgetall(keys.mirror())))
         return {topic.decode(errors="replace"): payload.decode(errors="replace") for topic, payload in raw.items()}
 
     async def entries_from(self, seq: int, count: int) -> list[Entry]:
         read = self._redis.xrange(keys.changes(), min=f"{seq}-0", count=count)
-        return _entries(await _answer(cast(Awaitable[Any], read)))
+        return _entries(await answer(cast(Awaitable[Any], read)))
 
     async def next_entries(self, seq: int) -> list[Entry]:
         read = self._blocking.xread({keys.changes(): f"{seq}-0"}, count=ENTRIES_AT_ONCE, block=BLOCK_MS)
-        answer = await _answer(cast(Awaitable[Any], read))
-        return _entries(answer[0][1]) if answer else []
+        streams = await answer(cast(Awaitable[Any], read))
+        return _entries(streams[0][1]) if streams else []
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -82,33 +76,18 @@ class RedisState:
         return self._last[1]
 
 
-def _client(url: str, timeout_s: float, connections: int) -> "Redis":
-    # One retry heals a pooled connection that died with an earlier Redis; all commands here only read.
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-    )
-    return Redis.from_pool(pool)
-
-
-async def _answer(call: Awaitable[T]) -> T:
-    """The seam to redis-py: its exceptions end here."""
-    try:
-        return await call
-    except (RedisError, OSError) as exc:
-        raise RedisUnavailable("Redis did not answer", detail=f"{type(exc).__name__}: {exc}") from exc
-
-
 def _entries(raw: Sequence[Any]) -> list[Entry]:
     """Entries whose content is damaged are an error too: leaving one out would be a gap nobody sees."""
     try:
-        return [
-            Entry(int(entry_id.partition(b"-")[0]), msgspec.json.decode(data[b"d"])["changes"])
-            for entry_id, data in raw
-        ]
+        return [_entry(int(entry_id.partition(b"-")[0]), data) for entry_id, data in raw]
     except (msgspec.DecodeError, KeyError, TypeError, ValueError) as exc:
         raise RedisUnavailable("the changes in Redis are not readable", detail=str(exc)) from exc
+
+
+def _entry(seq: int, data: Mapping[bytes, bytes]) -> Entry:
+    if b"e" not in data:
+        return Entry(seq, msgspec.json.decode(data[b"d"])["changes"])
+    event = msgspec.json.decode(data[b"e"])
+    if event["type"] != EVENT_TYPE:
+        return Entry(seq)  # of a newer edge: its number counts, what it says is not known here
+    return Entry(seq, command=msgspec.convert(event["record"], CommandRecord))

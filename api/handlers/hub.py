@@ -1,21 +1,23 @@
 """One reader of the change stream for all live connections: hands every entry to their outboxes, in order, once.
 
+Requests that wait for a command to settle are told of its records too.
+
 Survives Redis: it goes on where it stopped, or, when the stream no longer holds that place, has every client take a
 new snapshot. It also watches the edge's heartbeat, so that clients learn that nobody vouches for the values any more.
 Run by app.py under its supervisor; the event loop owns all of it.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from api import views
 from api.errors import Overloaded
 from api.live import Outbox
-from api.ports import StateReader
+from api.ports import Entry, StateReader
 from common import logs
 from common.backoff import Backoff
+from common.commands import CommandRecord
 from common.errors import RedisUnavailable
 
 log = logs.get(__name__)
@@ -26,12 +28,34 @@ MOST_CONNECTIONS = 200
 HEARTBEAT_EVERY_S = 2.0  # how often the edge's heartbeat is looked at while changes keep the reader busy
 
 
+class Watch:
+    """The newest record of one command, as the stream tells it, for the one request that waits for it."""
+
+    def __init__(self) -> None:
+        self._record: CommandRecord | None = None
+        self._told = asyncio.Event()
+
+    def tell(self, record: CommandRecord) -> None:
+        self._record = record
+        self._told.set()
+
+    async def next(self, timeout_s: float) -> CommandRecord | None:
+        """The record told since the last call; waits for one, None if there was none by then."""
+        try:
+            await asyncio.wait_for(self._told.wait(), timeout_s)
+        except TimeoutError:
+            return None
+        self._told.clear()
+        return self._record
+
+
 class Hub:
     """The connections and the place in the stream."""
 
     def __init__(self, state: StateReader) -> None:
         self._state = state
         self._outboxes: dict[Outbox, asyncio.Event] = {}
+        self._watches: dict[Watch, str] = {}
         self._seq: int | None = None
         self._is_edge_alive = False
         self._is_wallbox_silent = True
@@ -58,6 +82,16 @@ class Hub:
             yield wake
         finally:
             del self._outboxes[outbox]
+
+    @contextmanager
+    def watching(self, command_id: str) -> Iterator[Watch]:
+        """Inside, the watch is told every new record of this command. There are as many as requests that wait."""
+        watch = Watch()
+        self._watches[watch] = command_id
+        try:
+            yield watch
+        finally:
+            del self._watches[watch]
 
     async def run(self) -> None:
         """Read until cancelled; Redis being away is waited for."""
@@ -102,19 +136,31 @@ class Hub:
     async def _read_once(self) -> None:
         entries = await self._state.next_entries(self._seq or 0)
         for entry in entries:
-            self._hand_out(entry.seq, entry.changes)
+            self._hand_out(entry)
         now = asyncio.get_running_loop().time()
         if now - self._looked_at >= HEARTBEAT_EVERY_S:
             self._looked_at = now
             self._is_edge_alive = (await self._state.observe()).is_edge_alive
         self._judge()
 
-    def _hand_out(self, seq: int, raw: Mapping[str, Any]) -> None:
-        shown = views.changes(raw)
+    def _hand_out(self, entry: Entry) -> None:
+        if entry.command is not None:
+            self._tell_of(entry.seq, entry.command)
+            return
+        shown = views.changes(entry.changes)
         # Told as what is true for clients: see put_staleness.
         self._is_wallbox_silent = bool(shown.pop("is_stale", self._is_wallbox_silent))
         for outbox in self._outboxes:
-            outbox.put(seq, shown)
+            outbox.put(entry.seq, shown)
+        self._seq = entry.seq
+
+    def _tell_of(self, seq: int, record: CommandRecord) -> None:
+        event = views.command_event(record)
+        for outbox in self._outboxes:
+            outbox.put_event(seq, record.id, event)
+        for watch, command_id in self._watches.items():
+            if command_id == record.id:
+                watch.tell(record)
         self._seq = seq
 
     def _judge(self) -> None:

@@ -138,7 +138,10 @@ async def _replay(ws: Websocket, deps: Deps, outbox: Outbox, since: int) -> None
         for entry in entries[1:]:
             changes = outbox.chosen(views.changes(entry.changes))
             changes.pop("is_stale", None)  # told as it is now, after the replay
-            if changes:
+            if entry.command is not None:
+                event = views.command_event(entry.command)
+                await _send(ws, {"type": "event", "seq": entry.seq, "event": event})
+            elif changes:
                 await _send(ws, {"type": "change", "seq": entry.seq, "changes": changes})
             told = entry.seq
         if len(entries) < REPLAY_AT_ONCE:

@@ -8,6 +8,7 @@ import msgspec
 import redis
 
 from common import keys
+from common.commands import EVENT_TYPE, RECORD_KEPT_S, Command, CommandRecord
 from common.model import EdgeHealth, SiteState, Snapshot, diff, flatten
 
 
@@ -30,6 +31,21 @@ class EdgeDouble:
         pipeline.set(keys.state(), msgspec.json.encode(snapshot))
         entry: dict[Any, Any] = {"d": msgspec.json.encode({"changes": changes})}
         pipeline.xadd(keys.changes(), entry, id=f"{self.seq}-0", maxlen=kept, approximate=False)
+        pipeline.execute()
+        return self.seq
+
+    def taken(self) -> list[Command]:
+        """All commands of the queue, in order."""
+        entries: Any = self.redis.xrange(keys.commands())
+        return [msgspec.json.decode(data[b"d"], type=Command) for _, data in entries]
+
+    def report(self, record: CommandRecord) -> int:
+        """Write what became of a command, and its event, in one transaction; the event's number."""
+        self.seq += 1
+        pipeline = self.redis.pipeline(transaction=True)
+        pipeline.set(keys.command(record.id), msgspec.json.encode(record), ex=RECORD_KEPT_S)
+        event = {"type": EVENT_TYPE, "record": record}
+        pipeline.xadd(keys.changes(), {"e": msgspec.json.encode(event)}, id=f"{self.seq}-0")
         pipeline.execute()
         return self.seq
 

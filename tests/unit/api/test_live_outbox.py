@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.fields import selection
-from api.live import Outbox
+from api.live import MOST_EVENTS, Outbox
 
 
 def started(seq: int = 10, fields: str | None = None) -> Outbox:
@@ -86,6 +86,71 @@ def test_lost_changes_ask_for_a_snapshot() -> None:
     assert outbox.needs_snapshot
     outbox.snapshot_told(30, is_stale=True)
     assert outbox.take() is None
+
+
+def test_events_keep_their_place_among_the_changes() -> None:
+    """Changes of before it come first, with a number that exists; the newest event about a subject wins."""
+    outbox = started(fields="home")
+    outbox.put(11, {"home.power_w": 1})
+    outbox.put(14, {"grid.power_w": 1})
+    outbox.put_event(20, "a", {"step": 1})
+    outbox.put_event(25, "b", {"step": 1})
+    outbox.put(30, {"home.power_w": 3})
+    outbox.put_event(31, "a", {"step": 2})
+    assert outbox.take() == {"type": "event", "seq": 25, "event": {"step": 1}}
+    assert outbox.take() == {"type": "change", "seq": 30, "changes": {"home.power_w": 3}}
+    assert outbox.has_news()
+    assert outbox.take() == {"type": "event", "seq": 31, "event": {"step": 2}}
+    assert outbox.take() is None
+    assert not outbox.has_news()
+
+
+def test_too_many_events_make_a_client_start_over() -> None:
+    """Its outbox stays bounded, and nothing is left out in silence."""
+    outbox = started()
+    for number in range(MOST_EVENTS):
+        outbox.put_event(11 + number, str(number), {})
+    is_enough = outbox.needs_snapshot
+    outbox.put_event(500, "one more", {})
+    assert (is_enough, outbox.needs_snapshot) == (False, True)
+    outbox.snapshot_told(500, is_stale=False)
+    assert outbox.take() is None
+
+
+@given(st.data())
+def test_a_client_that_breaks_off_misses_no_change_and_no_event(data: st.DataObject) -> None:
+    """It resumes with the last number it was told, wherever that was: numbers exist, grow, and lose nothing."""
+    outbox = started(0)
+    told: list[dict[str, Any]] = []
+    log: dict[int, dict[str, Any]] = {0: {}}
+    for _ in range(data.draw(st.integers(0, 15))):
+        seq = max(log) + data.draw(st.integers(1, 3))
+        if data.draw(st.booleans()):
+            subject = data.draw(st.sampled_from("abc"))
+            log[seq] = {"event": {"subject": subject, "at": seq}}
+            outbox.put_event(seq, subject, log[seq]["event"])
+        else:
+            log[seq] = {"changes": data.draw(st.dictionaries(st.sampled_from(PATHS), st.none() | st.integers()))}
+            outbox.put(seq, log[seq]["changes"])
+        while data.draw(st.booleans()) and (message := outbox.take()):
+            told.append(message)
+    numbers = [message["seq"] for message in told]
+    assert numbers == sorted(set(numbers))
+    assert set(numbers) <= set(log)
+    last = numbers[-1] if numbers else 0
+    missed = [entry for seq, entry in log.items() if seq > last]
+    assert applied_all([*told, *missed]) == applied_all(list(log.values()))
+
+
+def applied_all(messages: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a client knows after these: values, and the newest event of each subject."""
+    known: dict[str, Any] = {}
+    events: dict[str, Any] = {}
+    for message in messages:
+        applied(known, message.get("changes", {}))
+        if "event" in message:
+            events[message["event"]["subject"]] = message["event"]
+    return known, events
 
 
 PATHS = ("grid.power_w", "battery", "battery.power_w", "battery.soc_percent", "home.power_w")

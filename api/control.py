@@ -1,0 +1,144 @@
+"""Whether a person's wishes may become a command: their form, what the site offers, who sends how many. Pure.
+
+The form is common/commands.py's, what is offered the wallbox's own `Capabilities`; the edge checks both again against
+what it hears itself. Called by handlers/control.py.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from api.errors import IdempotencyKeyReused, NotPossible, TooManyCommands, UnknownChargePoint
+from common import commands
+from common.commands import Command, CommandRecord
+from common.errors import FieldError
+from common.model import Capabilities, Mode, Number, SiteState
+
+MOST_A_MINUTE = 120
+"""Commands of one user: a finger on a slider makes one or two a second. Each costs Redis about 600 B for a day."""
+
+MOST_USERS = 1_000
+"""Users whose pace is remembered, about 1 kB each."""
+
+LONGEST_KEY = 255
+
+_Offers = Callable[[Capabilities, Any], bool]
+
+_OFFERS: Mapping[str, _Offers] = {
+    "mode": lambda can, mode: mode in can.modes,
+    "current_a": lambda can, _: bool(can.modes),
+    "limit": lambda can, limit: limit["type"] in can.limit_types,
+    "is_enabled": lambda can, _: can.can_enable,
+    "vehicle": lambda can, _: can.can_assign_vehicle,
+    "soc_percent": lambda can, _: can.can_set_soc,
+    "pv_min_current_a": lambda can, _: can.can_set_pv_min_current,
+    "min_pv_current_a": lambda can, _: Mode.MIN_PV in can.modes,
+    "max_price_per_kwh": lambda can, _: can.has_price_limit,
+    "phases": lambda can, _: can.can_switch_phases,
+    "reset_energy": lambda can, _: can.can_reset_energy,
+}
+"""wish → whether this charge point has it at all."""
+
+
+def wishes_of(body: msgspec.Struct) -> dict[str, Any]:
+    """The fields that a body has, as wishes; raises FieldError if one is out of every openWB's range, or none is there.
+
+    Bodies are checked by their types first, so this finds what those cannot say.
+    """
+    wishes: dict[str, Any] = msgspec.to_builtins(body)
+    if faults := commands.faults(wishes):
+        raise FieldError("some fields are missing or wrong", faults)
+    return wishes
+
+
+def idempotency_key(fields: Sequence[str]) -> str | None:
+    """The one `Idempotency-Key` of a request's fields, None if it has none; raises FieldError."""
+    if not fields:
+        return None
+    key = fields[0]
+    if len(fields) > 1 or not 1 <= len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        words = f"must be given once and have 1 to {LONGEST_KEY} printable ASCII characters"
+        raise FieldError("a header field is wrong", {"Idempotency-Key": words})
+    return key
+
+
+def check_same(record: CommandRecord, command: Command) -> None:
+    """Raises IdempotencyKeyReused unless the record is that of these wishes for this charge point."""
+    if record.charge_point != command.charge_point or dict(record.requested) != dict(command.wishes):
+        raise IdempotencyKeyReused("this key was used for another request; use a new one for a new wish")
+
+
+def check_possible(state: SiteState, charge_point: str | None, wishes: Mapping[str, Any]) -> None:
+    """Raises UnknownChargePoint, NotPossible or FieldError if the wallbox would surely refuse.
+
+    What cannot be said from here is not judged: a charge point whose capabilities are not known yet, and what another
+    vehicle or other phases would allow. The edge decides then, and the record tells.
+    """
+    if charge_point is None:
+        if not state.charge_points:
+            raise UnknownChargePoint("this site has no charge points")
+        asked = list(state.charge_points)
+    elif charge_point not in state.charge_points:
+        raise UnknownChargePoint("there is no such charge point")
+    else:
+        asked = [charge_point]
+    known = [can for name in asked if (can := state.charge_points[name].capabilities) is not None]
+    judged = {"vehicle": wishes["vehicle"]} if "vehicle" in wishes else wishes
+    lacking = {wish: words for can in known for wish in judged if (words := _lack(can, wish, judged[wish]))}
+    if lacking:
+        raise NotPossible("this wallbox does not offer that", lacking)
+    bounded = () if "phases" in judged else judged
+    faults = {wish: words for can in known for wish in bounded if (words := _out_of_range(can, wish, judged[wish]))}
+    vehicle = wishes.get("vehicle")
+    if vehicle is not None and state.vehicles and vehicle not in state.vehicles:
+        faults["vehicle"] = "is not a vehicle of this site"
+    if faults:
+        raise FieldError("some fields are out of this charge point's range", faults)
+
+
+def common_modes(state: SiteState) -> list[Mode]:
+    """The modes that every charge point of the site offers, in the order of `Mode`."""
+    offers = [set(point.capabilities.modes) for point in state.charge_points.values() if point.capabilities is not None]
+    return [mode for mode in Mode if offers and all(mode in modes for modes in offers)]
+
+
+def _lack(can: Capabilities, wish: str, value: Any) -> str | None:
+    offers = _OFFERS.get(wish)
+    if offers is None or offers(can, value):
+        return None
+    choices = {"mode": can.modes, "limit": can.limit_types}.get(wish)
+    return f"is not offered here; possible: {', '.join(choices)}" if choices else "is not offered here"
+
+
+def _out_of_range(can: Capabilities, wish: str, value: Any) -> str | None:
+    lowest, highest = can.lowest_current_a, can.highest_current_a
+    if wish == "current_a":
+        return None if lowest <= value <= highest else f"must be {_span(lowest, highest)}"
+    if wish in ("pv_min_current_a", "min_pv_current_a"):
+        return None if value == 0 or lowest <= value <= highest else f"must be 0, or {_span(lowest, highest)}"
+    return None
+
+
+def _span(lowest: Number, highest: Number) -> str:
+    return f"from {lowest:g} to {highest:g} A at this charge point"
+
+
+class Pace:
+    """How many commands each user made within the last minute. `now` is any steady seconds; the event loop owns it."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def admit(self, user: str, now: float) -> None:
+        """Count a command, or raise TooManyCommands."""
+        made = self._made.pop(user, None) or deque()
+        self._made[user] = made
+        while len(self._made) > MOST_USERS:
+            self._made.popitem(last=False)
+        while made and made[0] <= now - 60:
+            made.popleft()
+        if len(made) >= MOST_A_MINUTE:
+            raise TooManyCommands("too many commands within a minute", retry_after_s=made[0] + 60 - now)
+        made.append(now)
