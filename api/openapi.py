@@ -1,10 +1,9 @@
-"""The OpenAPI 3.1 document, made from the types of shapes.py and the rules of access.py. Pure.
+"""The OpenAPI 3.1 document, made from operations.py, the types of shapes.py and the rules of access.py. Pure.
 
 A test holds that it names exactly the routes that are served, and that real answers fit their shapes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -12,8 +11,7 @@ import msgspec
 
 from api import shapes
 from api.access import RULES, Rule
-from api.control import LONGEST_KEY
-from api.history import MOST_STEPS
+from api.operations import OPERATIONS, Operation, Parameter
 from api.problems import MEDIA_TYPE, PROBLEMS
 
 DESCRIPTION = """\
@@ -21,200 +19,7 @@ The on-site API of Wallport. Log in with `POST /api/v1/auth/login` and send `Aut
 Instants are RFC 3339 in UTC, units stand in the names. Signs: grid import +, battery charging +, PV production +.
 Errors are RFC 9457 problems with a stable `code`. Through a relay everything answers under `/s/{site}`."""
 
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A text in the query, or in the path where its name stands in braces, or in a header field."""
-
-    name: str
-    description: str
-    schema: Mapping[str, Any]
-    is_header: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """`problems` are the codes besides those that any route with this rule may answer.
-
-    `is_command`: the answer is a command, 202 when it is not settled yet.
-    """
-
-    summary: str
-    answer: Any
-    body: type[msgspec.Struct] | None = None
-    parameters: tuple[Parameter, ...] = ()
-    problems: tuple[str, ...] = ()
-    has_etag: bool = False
-    media_type: str = "application/json"
-    description: str = ""
-    success: str = "200"
-    is_command: bool = False
-    is_body_optional: bool = False
-
-
 _TEXT = {"type": "string"}
-_INSTANT = {"type": "string", "format": "date-time"}
-_FIELDS = Parameter("fields", "paths or their beginnings, with commas between: `grid,charge_points.1.power_w`", _TEXT)
-_ID = Parameter("id", "as in `GET /api/v1/chargepoints`", _TEXT)
-_KEY = Parameter(
-    "Idempotency-Key",
-    "chosen by the client, a new one for each wish; a repeated request with the same key is answered with the same "
-    "command, for a day",
-    {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
-    is_header=True,
-)
-_COMMAND_PROBLEMS = (
-    "malformed_body",
-    "invalid_input",
-    "unknown_charge_point",
-    "not_possible",
-    "idempotency_key_reused",
-    "too_many_commands",
-    "state_unknown",
-    "edge_silent",
-    "wallbox_silent",
-    "redis_unavailable",
-    "acceptance_unknown",
-)
-_COMMAND_WAITS = "Waits up to 5 s for the wallbox: 200 when the command is settled, however it ended, else 202."
-
-OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    ("GET", "/healthz"): Operation("Whether the process is alive", shapes.HealthAnswer),
-    ("GET", "/readyz"): Operation(
-        "Whether everything that is configured works", shapes.ReadyAnswer, problems=("not_ready",)
-    ),
-    ("GET", "/openapi.json"): Operation("This document", dict[str, Any]),
-    ("GET", "/docs"): Operation("This document as a page", str, media_type="text/html"),
-    ("POST", "/api/v1/auth/login"): Operation(
-        "Log in",
-        shapes.LoginAnswer,
-        body=shapes.LoginBody,
-        problems=(
-            "malformed_body",
-            "invalid_input",
-            "login_failed",
-            "too_many_attempts",
-            "overloaded",
-            "store_unavailable",
-        ),
-    ),
-    ("POST", "/api/v1/auth/ticket"): Operation(
-        "A ticket: `?ticket=` in place of a token, for 30 s and once",
-        shapes.TicketAnswer,
-        problems=("store_unavailable", "overloaded"),
-        description="For browsers, which cannot set a header on a websocket or a link.",
-    ),
-    ("POST", "/api/v1/auth/elevate"): Operation(
-        "Enter a TOTP code: this session may do admin actions for 5 minutes",
-        shapes.ElevateAnswer,
-        body=shapes.ElevateBody,
-        problems=(
-            "malformed_body",
-            "invalid_input",
-            "wrong_code",
-            "totp_not_set_up",
-            "too_many_attempts",
-            "overloaded",
-            "store_unavailable",
-        ),
-    ),
-    ("GET", "/api/v1/me"): Operation("Who is logged in", shapes.MeAnswer, problems=("store_unavailable", "overloaded")),
-    ("GET", "/api/v1/site"): Operation(
-        "What the site is and has", shapes.SiteAnswer, problems=("redis_unavailable", "state_unknown"), has_etag=True
-    ),
-    ("GET", "/api/v1/state"): Operation(
-        "All values of the present",
-        shapes.StateAnswer,
-        parameters=(_FIELDS,),
-        problems=("invalid_input", "redis_unavailable", "state_unknown"),
-        has_etag=True,
-        description="The ETag changes with the values and with `is_stale`, not with their ages.",
-    ),
-    ("GET", "/api/v1/chargepoints"): Operation(
-        "All charge points",
-        shapes.ChargePointsAnswer,
-        problems=("redis_unavailable", "state_unknown"),
-        has_etag=True,
-    ),
-    ("GET", "/api/v1/chargepoints/{id}"): Operation(
-        "One charge point",
-        shapes.ChargePointAnswer,
-        parameters=(_ID,),
-        problems=("not_found", "redis_unavailable", "state_unknown"),
-        has_etag=True,
-    ),
-    ("PATCH", "/api/v1/chargepoints/{id}"): Operation(
-        "Wish something of one charge point",
-        shapes.CommandAnswer,
-        body=shapes.ChargePointBody,
-        parameters=(_ID, _KEY),
-        problems=_COMMAND_PROBLEMS,
-        description=f"{_COMMAND_WAITS} With openWB 1.9 the mode is the whole site's; `affects` says so.",
-        is_command=True,
-    ),
-    ("POST", "/api/v1/chargepoints/{id}/reset-energy"): Operation(
-        "Let the energy of the running charge count from 0",
-        shapes.CommandAnswer,
-        body=shapes.NoBody,
-        parameters=(_ID, _KEY),
-        problems=_COMMAND_PROBLEMS,
-        description=_COMMAND_WAITS,
-        is_command=True,
-        is_body_optional=True,
-    ),
-    ("PUT", "/api/v1/charge-mode"): Operation(
-        "Set the charge mode of the site, or of one charge point",
-        shapes.CommandAnswer,
-        body=shapes.ChargeModeBody,
-        parameters=(_KEY,),
-        problems=_COMMAND_PROBLEMS,
-        description=_COMMAND_WAITS,
-        is_command=True,
-    ),
-    ("GET", "/api/v1/commands/{id}"): Operation(
-        "What became of a command",
-        shapes.CommandAnswer,
-        parameters=(Parameter("id", "as in the answer that made it", _TEXT),),
-        problems=("not_found", "redis_unavailable"),
-        description="Commands are kept for a day. The live channel tells of each step as an event.",
-    ),
-    ("GET", "/api/v1/history"): Operation(
-        "Recorded values, one per step",
-        shapes.HistoryAnswer,
-        parameters=(
-            Parameter("from", "the first instant; 24 hours before `to` if absent", _INSTANT),
-            Parameter("to", "the instant before which it ends; now if absent", _INSTANT),
-            Parameter("series", "paths or their beginnings, with commas between; all if absent", _TEXT),
-            Parameter("resolution", "`raw`, or the seconds between two samples", _TEXT),
-        ),
-        problems=("invalid_input", "store_unavailable", "overloaded"),
-        description=f"At most {MOST_STEPS} steps.",
-    ),
-    ("GET", "/api/v1/live"): Operation(
-        "Websocket: a snapshot, then every change",
-        shapes.LiveSnapshot | shapes.LiveChange | shapes.LiveEvent,
-        parameters=(
-            Parameter(
-                "since", "the last number the client knows: it is told all changes after it", {"type": "integer"}
-            ),
-            _FIELDS,
-        ),
-        problems=("invalid_input", "upgrade_required", "redis_unavailable", "overloaded"),
-        description=(
-            "Each message is one JSON object. With `since` the changes after it follow at once, or a new snapshot if "
-            "they are no longer known. A slow client is told the newest value of each path and the newest step of each "
-            "command. Events are told whatever `fields` selects; those of before a snapshot are not told, so that a "
-            "client then looks at its open commands with `GET /api/v1/commands/{id}`. The server closes with "
-            "4401 when the access token has expired, 1001 when it stops, 1011 after a fault; a client that takes "
-            "nothing for 10 s is cut off. What the client sends is ignored."
-        ),
-        success="101",
-    ),
-    ("GET", "/api/v1/admin/topics"): Operation(
-        "The raw MQTT mirror", shapes.TopicsAnswer, problems=("redis_unavailable",)
-    ),
-}
-"""(method, path) → what it does."""
 
 
 def document() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The OpenAPI document against what is served: routes, rules, shapes, and the JSON Schema it is written in."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import jsonschema
 import msgspec
 import pytest
 
-from api import access, openapi
+from api import access, openapi, operations, views
 from api.app import served_routes
+from api.handlers import control
+from common.commands import Command, accepted
 from tests.kit.api_client import PASSWORD, RunningApi, running_api
 from tests.kit.edge_double import EdgeDouble
 from tests.kit.states import SITE
@@ -41,6 +44,9 @@ def _fits(value: Any, path: str, status: str = "200", method: str = "get") -> No
 def _no_stray_keys(value: Any, schema: dict[str, Any]) -> None:
     if "$ref" in schema:
         _no_stray_keys(value, DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    elif "discriminator" in schema and isinstance(value, dict):
+        told_by = schema["discriminator"]
+        _no_stray_keys(value, {"$ref": told_by["mapping"][value[told_by["propertyName"]]]})
     elif "anyOf" in schema:
         for option in schema["anyOf"]:
             if "$ref" in option and isinstance(value, dict):
@@ -55,7 +61,7 @@ def test_routes_rules_and_document_are_one_list(api: RunningApi) -> None:
     """A route that is missing from one of the three answers nobody, or is known to nobody."""
     served = served_routes(api.app)
     assert served == set(access.RULES)
-    assert served == set(openapi.OPERATIONS)
+    assert served == set(operations.OPERATIONS)
     assert served == {(method.upper(), path) for path, of in DOCUMENT["paths"].items() for method in of}
 
 
@@ -63,6 +69,7 @@ def test_the_security_page_prints_the_table() -> None:
     """docs/security.md is what access.py says."""
     page = Path(__file__).parents[2] / "docs" / "security.md"
     assert access.table() in page.read_text(encoding="utf-8")
+    assert access.wish_table() in page.read_text(encoding="utf-8")
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -111,13 +118,28 @@ def test_real_answers_fit_their_shapes(api: RunningApi, path: str) -> None:
 
 
 def test_the_other_real_answers_fit_too(api: RunningApi) -> None:
-    """One charge point, a login, a ticket, a problem, and both live messages."""
+    """One charge point, a login, a ticket and a problem."""
     _fits(api.get("/api/v1/chargepoints/1").json(), "/api/v1/chargepoints/{id}")
     login = api.lan.post("/api/v1/auth/login", json={"username": "viewer", "password": PASSWORD})
     _fits(login.json(), "/api/v1/auth/login", method="post")
     ticket = api.lan.post("/api/v1/auth/ticket", headers=api.login("viewer"))
     _fits(ticket.json(), "/api/v1/auth/ticket", method="post")
     _fits(api.get("/api/v1/state?fields=bogus").json(), "/api/v1/state", "400")
+
+
+def test_real_commands_and_live_messages_fit(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that is not settled, at both of its places; a snapshot, and an event."""
+    monkeypatch.setattr(control, "WAIT_S", 0.1)
+    with api.live() as ws:
+        _fits(msgspec.json.decode(ws.recv(timeout=10)), "/api/v1/live", "101")
+    answer = api.lan.patch("/api/v1/chargepoints/1", json={"mode": "pv"}, headers=api.login("driver"))
+    _fits(answer.json(), "/api/v1/chargepoints/{id}", "202", "patch")
+    _fits(api.get(answer.headers["location"]).json(), "/api/v1/commands/{id}")
+    whole = replace(accepted(Command(**WISH)), published_at=1.0, settled_at=2.0, detail="x", affects=("2",))
+    _fits({"type": "event", "seq": 1, "event": views.command_event(whole)}, "/api/v1/live", "101")
+
+
+WISH: dict[str, Any] = {"id": "1", "charge_point": None, "wishes": {"mode": "pv"}, "accepted_at": 0.0, "by": "driver"}
 
 
 def test_the_document_is_served_and_so_is_its_page(api: RunningApi) -> None:
