@@ -116,11 +116,15 @@ def _sharing(number: str, template: v2_template.Template, heard: Heard) -> tuple
     """The charge points that change, too; unless openWB says otherwise, templates are not temporary."""
     if heard.content("general/temporary_charge_templates_active") is True:
         return ()
-    return tuple(
-        other
-        for other in heard.charge_points()
-        if other != number and heard.vehicle_configuration(other, "charge_template") == template.get("id")
-    )
+    others = (other for other in heard.charge_points() if other != number)
+    return tuple(other for other in others if _template_in_use(other, heard) == template.get("id"))
+
+
+def _template_in_use(number: str, heard: Heard) -> Any:
+    """Of the vehicle that is configured; the connected vehicle follows with the next control loop."""
+    vehicle = reader(f"chargepoint/{number}/config", v2_objects.vehicle_id)(heard.texts)
+    configured = heard.content(f"vehicle/{vehicle}/charge_template")
+    return heard.vehicle_configuration(number, "charge_template") if configured is None else configured
 
 
 def _enabling(number: str, is_wanted: bool, _heard: Heard) -> _Part:
