@@ -12,7 +12,8 @@ import msgspec
 from api import shapes
 from api.access import RULES, Rule
 from api.operations import OPERATIONS, Operation, Parameter
-from api.problems import MEDIA_TYPE, PROBLEMS
+from api.problems import PROBLEMS
+from common.problems import MEDIA_TYPE
 
 DESCRIPTION = """\
 The on-site API of Wallport. Log in with `POST /api/v1/auth/login` and send `Authorization: Bearer …` from then on.

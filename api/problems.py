@@ -11,8 +11,7 @@ from typing import Any
 
 from api.errors import AcceptanceUnknown
 from common.errors import AppError, FieldError
-
-MEDIA_TYPE = "application/problem+json"
+from common.problems import problem_body
 
 PROBLEMS: Mapping[str, tuple[int, str]] = {
     "bad_request": (400, "The request is malformed"),
@@ -60,22 +59,22 @@ class Problem:
     headers: dict[str, str]
 
 
-def problem(code: str, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:
+def problem(
+    code: str,
+    detail: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    faults: Mapping[str, str] | None = None,
+) -> Problem:
     """The problem with a code of PROBLEMS."""
     status, title = PROBLEMS[code]
-    body: dict[str, Any] = {"type": f"urn:wallport:problem:{code}", "title": title, "status": status, "code": code}
-    if detail is not None:
-        body["detail"] = detail
-    return Problem(status, body, dict(headers or {}))
+    return Problem(status, problem_body(code, title, status, detail, faults), dict(headers or {}))
 
 
 def of_error(error: AppError) -> Problem:
     """What a client is told about an error that was raised on purpose."""
     if error.code not in PROBLEMS or error.code == "internal":
         return problem("internal")
-    answer = problem(error.code, error.message)
-    if isinstance(error, FieldError):
-        answer.body["errors"] = [{"field": name, "message": fault} for name, fault in sorted(error.faults.items())]
+    answer = problem(error.code, error.message, faults=error.faults if isinstance(error, FieldError) else None)
     components = getattr(error, "components", None)
     if components is not None:
         answer.body["components"] = components

@@ -16,6 +16,7 @@ from common import logs
 from common.clock import SystemClock
 from common.errors import AppError
 from common.health import Health, Status
+from common.problems import MEDIA_TYPE
 from common.tunnel.limits import Limits
 from relay.adapters.presence import RedisPresence
 from relay.adapters.registry import ThreadedRegistry, open_registry
@@ -27,7 +28,7 @@ from relay.handlers.link import TunnelLink
 from relay.handlers.public import Public
 from relay.handlers.tunnel import Tunnels, check_links
 from relay.ports import UpgradeRefused, WebServer
-from relay.problems import CONTENT_TYPE, RETRY_AFTER_S, code_of, of_error, problem
+from relay.problems import RETRY_AFTER_S, code_of, of_error, problem
 from relay.settings import Settings
 from relay.sites import Sites
 
@@ -138,7 +139,7 @@ async def _answer_error(_: Request, exc: Exception) -> HTTPResponse:
         status, body = 500, problem(500, "internal", "The relay failed to handle the request.")
     if status in (429, 503):
         headers["retry-after"] = str(RETRY_AFTER_S)
-    return HTTPResponse(body, status, headers, content_type=CONTENT_TYPE)
+    return HTTPResponse(body, status, headers, content_type=MEDIA_TYPE)
 
 
 _SANIC_CODES = {404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "body_too_large"}

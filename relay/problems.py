@@ -10,17 +10,16 @@ from typing import Any
 import orjson
 
 from common.errors import AppError, FieldError
+from common.problems import problem_body
 from common.tunnel.errors import ErrorCode, http_status
 from relay.sites import SiteOffline, as_rfc3339
-
-CONTENT_TYPE = "application/problem+json"
 
 RETRY_AFTER_S = 5
 """For 429 and 503: an edge that lost its line is back after one or two tries of its own."""
 
 _STATUS = {
     "bad_request": 400,
-    "invalid_input": 422,
+    "invalid_input": 400,
     "bad_code": 403,
     "not_found": 404,
     "unknown_site": 404,
@@ -69,8 +68,7 @@ def code_of(error: AppError) -> str:
 
 def problem(status: int, code: str, detail: str, more: Mapping[str, Any] | None = None) -> bytes:
     """The body: `type`, `title`, `status`, `code`, `detail` and what else this problem has."""
-    body = {"type": "about:blank", "title": _title(status), "status": status, "code": code, "detail": detail}
-    return orjson.dumps(body | dict(more or {}))
+    return orjson.dumps(problem_body(code, _title(status), status, detail) | dict(more or {}))
 
 
 def of_error(error: AppError) -> tuple[int, bytes]:
@@ -81,9 +79,9 @@ def of_error(error: AppError) -> tuple[int, bytes]:
     more: dict[str, Any] = {}
     if isinstance(error, SiteOffline):
         more["since"] = as_rfc3339(error.since) if error.since is not None else None
-    if isinstance(error, FieldError):
-        more["errors"] = [{"field": name, "detail": fault} for name, fault in error.faults.items()]
-    return status, problem(status, code_of(error), error.message, more)
+    faults = error.faults if isinstance(error, FieldError) else None
+    body = problem_body(code_of(error), _title(status), status, error.message, faults)
+    return status, orjson.dumps(body | more)
 
 
 def _title(status: int) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from sanic import HTTPResponse, Request
 
-from api.problems import MEDIA_TYPE, Problem
+from api.problems import Problem
+from common.problems import MEDIA_TYPE
 
 
 def json_answer(value: Any, *, headers: Mapping[str, str] | None = None, status: int = 200) -> HTTPResponse:

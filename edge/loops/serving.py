@@ -10,6 +10,7 @@ from collections.abc import Callable
 import orjson
 
 from common import logs
+from common.problems import MEDIA_TYPE, problem_body
 from common.tunnel.errors import BadPayload, ErrorCode
 from common.tunnel.events import DataReceived, MessageReceived, WebsocketClosed
 from common.tunnel.frames import Kind
@@ -49,9 +50,9 @@ def serve(stream: Stream, api: LocalApi, submit: Callable[[Callable[[], None]], 
 
 
 def _refuse(stream: Stream, refused: Refusal) -> None:
-    body = {"type": "about:blank", "title": refused.code.replace("_", " ").capitalize(), "status": refused.status}
-    encoded = orjson.dumps(body | {"code": refused.code, "detail": refused.detail})
-    fields = (("content-type", "application/problem+json"), ("content-length", str(len(encoded))))
+    title = refused.code.replace("_", " ").capitalize()
+    encoded = orjson.dumps(problem_body(refused.code, title, refused.status, refused.detail))
+    fields = (("content-type", MEDIA_TYPE), ("content-length", str(len(encoded))))
     if stream.opened.method == "HEAD":
         stream.send_headers(refused.status, fields, end=True)
     else:

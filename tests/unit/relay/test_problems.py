@@ -47,7 +47,7 @@ def test_a_failed_stream_says_whose_fault_it_was(error: ErrorCode, status: int, 
 
 def test_faulty_fields_are_named() -> None:
     status, body = body_of(FieldError("bad input", {"code": "is missing"}))
-    assert (status, body["errors"]) == (422, [{"field": "code", "detail": "is missing"}])
+    assert (status, body["errors"]) == (400, [{"field": "code", "message": "is missing"}])
 
 
 def test_an_error_without_a_place_is_internal_and_says_nothing() -> None:
