@@ -2,9 +2,11 @@
 
 The algorithm is fixed, never read from the token. Each kind of token has its own audience, so that none passes for
 another. The key lives in the data folder of the site and never leaves it; whoever holds its public half can check
-tokens but not make them.
+tokens but not make them. The api signs and judges with `TokenKey`; the relay's door has `TokenCheck`, which knows the
+public half.
 """
 
+import base64
 import hashlib
 import os
 import secrets
@@ -17,7 +19,7 @@ from typing import Any
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from common.errors import AppError
 
@@ -25,11 +27,15 @@ ALGORITHM = "EdDSA"
 ACCESS = "wallport-access"
 """Audience of access tokens."""
 TICKET = "wallport-ticket"
-"""Audience of tickets: what a browser puts into a URL, since it cannot set a header there."""
+"""Audience of tickets: what a browser puts into a URL, since it cannot set a header there. The process that made one
+is named behind it, `wallport-ticket:…`."""
 
 ACCESS_TTL_S = 15 * 60
 TICKET_TTL_S = 30
 LEEWAY_S = 2  # between two processes on one machine; more would only keep expired tokens alive
+
+DOOR_LEEWAY_S = 60
+"""By how much the clock of another machine may differ: the door is generous with an end that the api judges exactly."""
 
 LONGEST_TOKEN = 2048  # characters; ours have about 400
 LARGEST_KEY_FILE = 8192  # bytes; a PKCS 8 Ed25519 key has 119
@@ -69,10 +75,12 @@ class TokenKey:
     def __init__(self, private_key: Ed25519PrivateKey, site: str, now: Callable[[], float] = time.time) -> None:
         self._private_key = private_key
         self._public_key = private_key.public_key()
-        self._site = site
+        self.site = site
         self._now = now
         raw = self._public_key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         self.key_id = hashlib.sha256(raw).hexdigest()[:16]
+        self.public_text = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        """The public half, as TokenCheck takes it: 43 characters."""
 
     @classmethod
     def from_file(cls, path: Path, site: str) -> "TokenKey":
@@ -90,7 +98,7 @@ class TokenKey:
         payload = {
             "sub": claims.user,
             "role": claims.role,
-            "site": self._site,
+            "site": self.site,
             "sid": claims.session_id,
             "jti": claims.token_id,
             "iat": claims.issued_at,
@@ -102,26 +110,16 @@ class TokenKey:
 
     def verify(self, audience: str, token: str) -> Claims:
         """What a valid token of this audience says; raises InvalidToken for anything else."""
-        if len(token) > LONGEST_TOKEN:
-            raise InvalidToken("the token is not valid", detail="too long")
         try:
-            payload = jwt.decode(
-                token,
-                self._public_key,
-                algorithms=[ALGORITHM],
-                audience=audience,
-                # Times are judged below, by our clock; PyJWT only makes sure that they are there.
-                options={
-                    "require": ["sub", "role", "site", "sid", "jti", "iat", "exp", "until", "aud"],
-                    "verify_exp": False,
-                    "verify_iat": False,
-                    "verify_nbf": False,
-                },
+            payload = _signed(
+                self._public_key, token, ("sub", "role", "site", "sid", "jti", "iat", "exp", "until", "aud")
             )
             claims = _claims_of(payload)
-        except (jwt.PyJWTError, ValueError, RecursionError) as exc:
+        except ValueError as exc:
             raise InvalidToken("the token is not valid", detail=str(exc)) from exc
-        if payload["site"] != self._site:
+        if payload["aud"] != audience:
+            raise InvalidToken("the token is not valid", detail="of another audience")
+        if payload["site"] != self.site:
             raise InvalidToken("the token is not valid", detail="of another site")
         now = self._now()
         if claims.expires_at <= now:
@@ -129,6 +127,54 @@ class TokenKey:
         if claims.issued_at > now + LEEWAY_S:
             raise InvalidToken("the token is not valid", detail="issued in the future")
         return claims
+
+
+class TokenCheck:
+    """Tells the valid tokens of one site from all others, with the public half of its key. Thread-safe.
+
+    Less strict than `TokenKey.verify`, which has the last word: it does not look at who the token is for, and grants
+    DOOR_LEEWAY_S at the end.
+    """
+
+    def __init__(self, public_key: bytes, site: str, now: Callable[[], float] = time.time) -> None:
+        """`public_key`: 32 bytes; raises ValueError for anything else."""
+        self._public_key = Ed25519PublicKey.from_public_bytes(public_key)
+        self._site = site
+        self._now = now
+
+    def check(self, audience: str, token: str) -> float:
+        """The instant until which a valid token passes; raises InvalidToken. `audience` is ACCESS or TICKET."""
+        payload = _signed(self._public_key, token, ("site", "exp", "aud"))
+        told, site, expires_at = payload["aud"], payload["site"], payload["exp"]
+        if not isinstance(told, str) or told.partition(":")[0] != audience:
+            raise InvalidToken("the token is not valid", detail="of another audience")
+        if site != self._site:
+            raise InvalidToken("the token is not valid", detail="of another site")
+        if type(expires_at) is not int or expires_at + DOOR_LEEWAY_S <= self._now():
+            raise InvalidToken("the token is not valid", detail="expired")
+        return float(expires_at + DOOR_LEEWAY_S)
+
+
+def _signed(public_key: Ed25519PublicKey, token: str, claims: tuple[str, ...]) -> dict[str, Any]:
+    """The claims of a token that this key signed and that has all of `claims`; their values are for the caller."""
+    if len(token) > LONGEST_TOKEN:
+        raise InvalidToken("the token is not valid", detail="too long")
+    try:
+        payload: dict[str, Any] = jwt.decode(
+            token,
+            public_key,
+            algorithms=[ALGORITHM],
+            options={  # values are judged by our own clock and names; PyJWT only makes sure that they are there
+                "require": list(claims),
+                "verify_aud": False,
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
+        )
+    except (jwt.PyJWTError, ValueError, RecursionError) as exc:
+        raise InvalidToken("the token is not valid", detail=str(exc)) from exc
+    return payload
 
 
 def _claims_of(payload: dict[str, Any]) -> Claims:

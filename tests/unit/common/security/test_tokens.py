@@ -1,6 +1,7 @@
 """Tokens: what a valid one says, and every way in which one is refused."""
 
 import base64
+import hmac
 import json
 import stat
 from pathlib import Path
@@ -13,7 +14,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.security.tokens import ACCESS, TICKET, InvalidToken, KeyFileUnusable, TokenKey
+from common.security.device_keys import decode_public_key
+from common.security.tokens import (
+    ACCESS,
+    DOOR_LEEWAY_S,
+    TICKET,
+    InvalidToken,
+    KeyFileUnusable,
+    TokenCheck,
+    TokenKey,
+)
 
 NOW = 1_800_000_000
 PRIVATE = Ed25519PrivateKey.generate()
@@ -155,3 +165,59 @@ def test_a_damaged_key_file_is_named_and_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(KeyFileUnusable, match="token_key"):
         TokenKey.from_file(path, "home")
     assert path.read_text() == "not a key"
+
+
+def door(issuer: TokenKey, site: str = "home", now: float = NOW) -> TokenCheck:
+    return TokenCheck(decode_public_key(issuer.public_text), site, lambda: now)
+
+
+def test_the_public_half_tells_the_sites_tokens_from_others() -> None:
+    """Valid until a minute after its end, since the door's clock is another machine's."""
+    token = issue(key())
+    assert door(key()).check(ACCESS, token) == NOW + 900 + DOOR_LEEWAY_S
+    assert door(key(), now=NOW + 900 + DOOR_LEEWAY_S - 1).check(ACCESS, token)
+    ticket = issue(key(), f"{TICKET}:process")
+    assert door(key()).check(TICKET, ticket)
+
+
+def forged(payload: dict[str, Any], secret: Any = PRIVATE, algorithm: str = "EdDSA") -> str:
+    whole = {"site": "home", "exp": NOW + 60, "aud": ACCESS} | payload
+    return jwt.encode({name: value for name, value in whole.items() if value is not None}, secret, algorithm)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        forged({"exp": NOW - DOOR_LEEWAY_S}),
+        forged({"exp": None}),
+        forged({"exp": float(NOW + 60)}),
+        forged({"exp": True}),
+        forged({"site": "neighbour"}),
+        forged({"site": None}),
+        forged({"site": ["home"]}),
+        forged({"aud": f"{TICKET}:process"}),
+        forged({"aud": [ACCESS]}),
+        forged({"aud": None}),
+        forged({}, Ed25519PrivateKey.generate()),
+        forged({}, None, "none"),
+        forged({}, "0" * 64, "HS256"),
+        forged({"x": "y" * 4000}),
+        "",
+        "a.b.c",
+        "\ud800",
+    ],
+)
+def test_nothing_else_passes_the_door(token: str) -> None:
+    """One error for all of them."""
+    with pytest.raises(InvalidToken):
+        door(key()).check(ACCESS, token)
+
+
+def test_the_public_half_is_no_secret_for_another_algorithm() -> None:
+    """The old confusion: HMAC with the public key as its secret."""
+    head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (
+        {"alg": "HS256", "typ": "JWT"}, {"site": "home", "exp": NOW + 60, "aud": ACCESS},
+    ))  # fmt: skip
+    mac = hmac.digest(decode_public_key(key().public_text), f"{head}.{body}".encode(), "sha256")
+    with pytest.raises(InvalidToken):
+        door(key()).check(ACCESS, f"{head}.{body}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}")
