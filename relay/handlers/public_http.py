@@ -45,16 +45,16 @@ async def carry(server: WebServer, request: Request, admitted: Admitted, client_
         if admitted.has_body:
             upload = asyncio.create_task(_send_body(request, stream))
         head = await _head(stream, upload)
-        await send_on(server.answer(request), stream, head, is_head=request.method == "HEAD")
+        await send_on(server.answer(request), stream, head, admitted.site, is_head=request.method == "HEAD")
     finally:
         if upload is not None:
             await _stop(upload)
         link.forget(stream)
 
 
-async def send_on(writer: Answer, stream: Stream, head: HeadersReceived, *, is_head: bool) -> None:
+async def send_on(writer: Answer, stream: Stream, head: HeadersReceived, site: str, *, is_head: bool) -> None:
     """Send the site's answer on as it comes; on a failure in the middle cut the client's connection."""
-    fields = response_fields(head.fields)
+    fields = response_fields(head.fields, site)
     if head.is_ended:
         await writer.whole(head.status, fields, b"")
         return

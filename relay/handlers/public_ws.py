@@ -39,7 +39,7 @@ async def carry(server: WebServer, request: Request, admitted: Admitted, client_
     try:
         head = await stream.head()
         if head.status != 101:
-            await send_on(server.answer(request), stream, head, is_head=False)
+            await send_on(server.answer(request), stream, head, admitted.site, is_head=False)
             return
         await _carry_messages(server.upgrade(request, _subprotocol(head)), stream)
     finally:
