@@ -7,13 +7,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-from common.model import Battery, ChargePoint, Grid, Home, Pv, Tariff
+from common.model import Battery, ChargePoint, Device, Grid, Home, Pv, Tariff, Vehicle
 
 MOST_PATHS = 50
-CHARGE_POINT_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
 PARTS: Mapping[str, type] = {"grid": Grid, "pv": Pv, "battery": Battery, "home": Home, "tariff": Tariff}
-"""The parts with one object each; `charge_points` holds several by id."""
+"""The parts with one object each."""
+
+COLLECTIONS: Mapping[str, type] = {"charge_points": ChargePoint, "devices": Device, "vehicles": Vehicle}
+"""The parts with several objects by id."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +55,23 @@ def of_paths(text: str, is_known: "PathTest") -> Selection:
 
 
 class PathTest:
-    """Knows a set of leaf paths of the site and the leaf names of a charge point, and every prefix of them."""
+    """Knows a set of leaf paths of the site, the leaf names below each collection, and every prefix of them."""
 
-    def __init__(self, site_paths: Iterable[str], charge_point_names: Iterable[str]) -> None:
+    def __init__(self, site_paths: Iterable[str], collections: Mapping[str, Iterable[str]]) -> None:
         self._site = {prefix for path in site_paths for prefix in (path, path.partition(".")[0])}
-        self._charge_point = frozenset(charge_point_names)
+        self._collections = {collection: frozenset(names) for collection, names in collections.items()}
 
     def __call__(self, path: str) -> bool:
         head, *rest = path.split(".")
-        if head != "charge_points":
+        names = self._collections.get(head)
+        if names is None:
             return path in self._site
-        if len(rest) > 2 or (rest and not CHARGE_POINT_ID.fullmatch(rest[0])):
+        if len(rest) > 2 or (rest and not _ID.fullmatch(rest[0])):
             return False
-        return len(rest) < 2 or rest[1] in self._charge_point
+        return len(rest) < 2 or rest[1] in names
 
 
 is_state_path = PathTest(
     (f"{part}.{item.name}" for part, shape in PARTS.items() for item in fields(shape)),
-    (item.name for item in fields(ChargePoint)),
+    {collection: [item.name for item in fields(shape)] for collection, shape in COLLECTIONS.items()},
 )

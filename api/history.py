@@ -28,7 +28,7 @@ SITE_SERIES: Mapping[str, str] = {
 
 CHARGE_POINT_SERIES = tuple(item.name for item in fields(ChargePointSampleRow) if item.name != "charge_point")
 
-_is_series = PathTest(SITE_SERIES, CHARGE_POINT_SERIES)
+_is_series = PathTest(SITE_SERIES, {"charge_points": CHARGE_POINT_SERIES})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from common.commands import EVENT_TYPE, Status
-from common.model import Battery, ChargePoint, Grid, Home, Mode, Pv, Tariff
+from common.model import Battery, ChargePoint, Device, Grid, Home, Mode, Number, Pv, Vehicle
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Instant = Annotated[str, msgspec.Meta(description="RFC 3339, UTC", examples=["2026-11-23T10:15:30Z"])]
@@ -146,6 +146,7 @@ class SiteId(msgspec.Struct, frozen=True):
     name: str
     openwb_generation: str
     openwb_version: str | None
+    is_secondary: Annotated[bool, msgspec.Meta(description="another wallbox leads this one, and takes its commands")]
 
 
 class SiteAnswer(SiteId, frozen=True):
@@ -153,6 +154,27 @@ class SiteAnswer(SiteId, frozen=True):
     is_stale: bool
     parts: list[str]
     charge_points: list[str]
+    modes: Annotated[list[Mode], msgspec.Meta(description="what `PUT charge-mode` takes for the whole site")]
+
+
+class PriceShape(msgspec.Struct, frozen=True):
+    """A slot of a dynamic tariff; it lasts until the next one."""
+
+    starts_at: Instant
+    price_per_kwh: Number
+
+
+class TariffShape(msgspec.Struct, frozen=True):
+    """EUR per kWh: of the grid now, and of PV and battery energy where the wallbox reckons with them.
+
+    `max_price_per_kwh` is the site's price limit (1.9).
+    """
+
+    price_per_kwh: Number | None
+    pv_price_per_kwh: Number | None
+    battery_price_per_kwh: Number | None
+    max_price_per_kwh: Number | None
+    prices: Annotated[list[PriceShape] | None, msgspec.Meta(description="the known slots in order")]
 
 
 class StateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -167,8 +189,10 @@ class StateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     pv: Pv | msgspec.UnsetType | None = msgspec.UNSET
     battery: Battery | msgspec.UnsetType | None = msgspec.UNSET
     home: Home | msgspec.UnsetType | None = msgspec.UNSET
-    tariff: Tariff | msgspec.UnsetType | None = msgspec.UNSET
+    tariff: TariffShape | msgspec.UnsetType | None = msgspec.UNSET
     charge_points: dict[str, ChargePoint] | msgspec.UnsetType = msgspec.UNSET
+    devices: dict[str, Device] | msgspec.UnsetType = msgspec.UNSET
+    vehicles: dict[str, Vehicle] | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

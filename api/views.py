@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from api import instants
-from api.fields import EVERYTHING, PARTS, Selection
+from api.control import common_modes
+from api.fields import COLLECTIONS, EVERYTHING, PARTS, Selection
 from common.commands import EVENT_TYPE, CommandRecord
 from common.model import ChargePoint, Snapshot
 
@@ -17,6 +18,7 @@ _META = {
     "meta.is_stale": "is_stale",
     "meta.generation": "site.openwb_generation",
     "meta.version": "site.openwb_version",
+    "meta.is_secondary": "site.is_secondary",
 }
 
 
@@ -43,13 +45,14 @@ def site(snapshot: Snapshot, *, site_name: str, is_edge_alive: bool) -> dict[str
         "updated_at": instants.text(snapshot.updated_at),
         "is_stale": is_stale(snapshot, is_edge_alive=is_edge_alive),
         "parts": [part for part in PARTS if getattr(snapshot.state, part) is not None],
-        "charge_points": sorted(snapshot.state.charge_points),
+        "charge_points": list(snapshot.state.charge_points),
+        "modes": common_modes(snapshot.state),
     }
 
 
 def charge_point(identifier: str, shown: ChargePoint) -> dict[str, Any]:
     """One charge point with its id, as in `GET chargepoints`."""
-    return {"id": identifier, **_charge_point(shown)}
+    return {"id": identifier, **_values(shown)}
 
 
 def head(snapshot: Snapshot, *, is_edge_alive: bool) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def is_stale(snapshot: Snapshot, *, is_edge_alive: bool) -> bool:
 
 def changes(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The paths and values of an entry of the change stream as clients know them."""
-    return {_META.get(path, path): _shortened(path, value) for path, value in raw.items()}
+    return {_META.get(path, path): _told(path, value) for path, value in raw.items()}
 
 
 def command(record: CommandRecord) -> dict[str, Any]:
@@ -104,7 +107,12 @@ def _instant(instant: float | None) -> str | None:
 
 def _site(snapshot: Snapshot, site_name: str) -> dict[str, Any]:
     meta = snapshot.state.meta
-    return {"name": site_name, "openwb_generation": meta.generation, "openwb_version": meta.version}
+    return {
+        "name": site_name,
+        "openwb_generation": meta.generation,
+        "openwb_version": meta.version,
+        "is_secondary": meta.is_secondary,
+    }
 
 
 def _parts(snapshot: Snapshot, selected: Selection) -> dict[str, Any]:
@@ -112,13 +120,14 @@ def _parts(snapshot: Snapshot, selected: Selection) -> dict[str, Any]:
     for part in PARTS:
         if selected.touches(part):
             value = getattr(snapshot.state, part)
-            shown[part] = None if value is None else _picked(part, msgspec.to_builtins(value), selected)
-    if selected.touches("charge_points"):
-        shown["charge_points"] = {
-            identifier: _picked(f"charge_points.{identifier}", _charge_point(value), selected)
-            for identifier, value in snapshot.state.charge_points.items()
-            if selected.touches(f"charge_points.{identifier}")
-        }
+            shown[part] = None if value is None else _picked(part, _values(value), selected)
+    for collection in COLLECTIONS:
+        if selected.touches(collection):
+            shown[collection] = {
+                identifier: _picked(f"{collection}.{identifier}", _values(value), selected)
+                for identifier, value in getattr(snapshot.state, collection).items()
+                if selected.touches(f"{collection}.{identifier}")
+            }
     return shown
 
 
@@ -126,14 +135,17 @@ def _picked(prefix: str, values: dict[str, Any], selected: Selection) -> dict[st
     return {name: value for name, value in values.items() if selected.has(f"{prefix}.{name}")}
 
 
-def _charge_point(shown: ChargePoint) -> dict[str, Any]:
-    values: dict[str, Any] = msgspec.to_builtins(shown)
-    values["limit"] = _shortened("limit", values["limit"])
-    return values
+def _values(part: Any) -> dict[str, Any]:
+    """The fields of one object of the model."""
+    values: dict[str, Any] = msgspec.to_builtins(part)
+    return {name: _told(name, value) for name, value in values.items()}
 
 
-def _shortened(path: str, value: Any) -> Any:
-    """A limit without the amounts that its type does not use."""
-    if path.rpartition(".")[2] == "limit" and isinstance(value, dict):
-        return {name: amount for name, amount in value.items() if amount is not None}
+def _told(path: str, value: Any) -> Any:
+    """A limit without the amounts that its type does not use; the slots of a tariff with instants as elsewhere."""
+    name = path.rpartition(".")[2]
+    if name == "limit" and isinstance(value, dict):
+        return {key: amount for key, amount in value.items() if amount is not None}
+    if name == "prices" and isinstance(value, list | tuple):
+        return [{"starts_at": instants.text(starts_at), "price_per_kwh": price} for starts_at, price in value]
     return value

@@ -39,7 +39,7 @@ async def charge_points(request: Request) -> HTTPResponse:
     seen = await deps_of(request).state.observe()
     snapshot = known(seen)
     head = views.head(snapshot, is_edge_alive=seen.is_edge_alive)
-    items = [views.charge_point(key, value) for key, value in sorted(snapshot.state.charge_points.items())]
+    items = [views.charge_point(key, value) for key, value in snapshot.state.charge_points.items()]
     return tagged_answer(request, {**head, "items": items}, "chargepoints", snapshot.seq, head["is_stale"])
 
 

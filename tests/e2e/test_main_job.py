@@ -48,7 +48,8 @@ def test_live_values_come_back_through_the_relay_and_on_the_lan(stack: Stack) ->
     assert state["grid"]["power_w"] == -3120
     assert state["pv"]["power_w"] == 5400
     assert state["battery"] is None
-    assert state["site"] == {"name": "home", "openwb_generation": "1.9", "openwb_version": "1.9.304.0"}
+    site = {"name": "home", "openwb_generation": "1.9", "openwb_version": "1.9.304.0", "is_secondary": False}
+    assert state["site"] == site
     charge_point = state["charge_points"]["1"]
     assert (charge_point["name"], charge_point["meter_wh"]) == ("Carport Süd", 2310482)
     assert (charge_point["mode"], charge_point["is_plugged"], charge_point["soc_percent"]) == ("pv", True, None)

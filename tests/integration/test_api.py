@@ -179,7 +179,8 @@ def test_state_has_the_shape_that_others_rely_on(api: RunningApi, edge: EdgeDoub
         assert state["seq"] == 1000
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", state["updated_at"])
         assert state["is_stale"] is False
-        assert state["site"] == {"name": "home", "openwb_generation": "1.9", "openwb_version": "1.9.304"}
+        site = {"name": "home", "openwb_generation": "1.9", "openwb_version": "1.9.304", "is_secondary": False}
+        assert state["site"] == site
         assert state["grid"]["power_w"] == -3120
         assert state["battery"]["soc_percent"] == 64
         assert state["tariff"] is None

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,19 @@ from api import fields, problems, views
 from api.errors import NotReady, Overloaded, StateUnknown
 from api.sessions import ELEVATION_S, Elevations, Tickets
 from common.errors import AppError, FieldError
-from common.model import Limit, SiteState, Snapshot, diff, flatten
+from common.model import (
+    Capabilities,
+    ChargePoint,
+    Device,
+    Limit,
+    Mode,
+    SiteState,
+    Snapshot,
+    Tariff,
+    Vehicle,
+    diff,
+    flatten,
+)
 from common.security.tokens import Claims, InvalidToken
 from tests.kit.states import SITE
 
@@ -52,6 +65,42 @@ def test_the_head_of_a_change_has_the_names_of_the_state() -> None:
     }
     raw = {"charge_points.1.limit": {"type": "soc", "energy_wh": None, "soc_percent": 80}}
     assert views.changes(raw) == {"charge_points.1.limit": {"type": "soc", "soc_percent": 80}}
+
+
+def test_devices_vehicles_and_prices_are_shown_and_told_alike() -> None:
+    """By id, with instants as everywhere, and only what is selected."""
+    rich = replace(
+        SITE,
+        devices={"smarthome-1": Device(kind="smarthome", name="Boiler", power_w=900)},
+        vehicles={"0": Vehicle(name="Standard"), "3": Vehicle(name="Zoe", soc_percent=40)},
+        tariff=Tariff(price_per_kwh=0.3, prices=((0, 0.3), (3600, -0.01))),
+    )
+    shown = views.state(snapshot(rich), site_name="x", now=100, is_edge_alive=True)
+    assert shown["devices"]["smarthome-1"]["power_w"] == 900
+    assert list(shown["vehicles"]) == ["0", "3"]
+    slots = [
+        {"starts_at": "1970-01-01T00:00:00Z", "price_per_kwh": 0.3},
+        {"starts_at": "1970-01-01T01:00:00Z", "price_per_kwh": -0.01},
+    ]
+    assert shown["tariff"]["prices"] == slots
+    told = views.changes(msgspec.to_builtins(diff(SITE, rich)))
+    assert told["tariff.prices"] == slots
+    assert told["vehicles.3.soc_percent"] == 40
+    selected = fields.selection("vehicles.3.name,devices")
+    chosen = views.state(snapshot(rich), site_name="x", now=100, is_edge_alive=True, selected=selected)
+    assert chosen["vehicles"] == {"3": {"name": "Zoe"}}
+    assert chosen["devices"] == shown["devices"]
+    assert "charge_points" not in chosen
+
+
+def test_a_site_says_what_it_lets_be_done() -> None:
+    """The modes of the whole site; the rest with each charge point. Another wallbox's secondary says so."""
+    point = ChargePoint(capabilities=Capabilities(modes=(Mode.STOP, Mode.PV)))
+    state = replace(SITE, charge_points={"2": point, "10": point}, meta=replace(SITE.meta, is_secondary=True))
+    shown = views.site(snapshot(state), site_name="x", is_edge_alive=True)
+    assert (shown["modes"], shown["charge_points"], shown["is_secondary"]) == (["pv", "stop"], ["2", "10"], True)
+    assert list(views.charge_point("2", point)["capabilities"]["modes"]) == ["stop", "pv"]
+    assert views.changes({"meta.is_secondary": True}) == {"site.is_secondary": True}
 
 
 def test_every_path_of_a_change_can_be_selected() -> None:
