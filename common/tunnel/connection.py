@@ -52,7 +52,7 @@ from common.tunnel.states import Role, State, Step
 from common.tunnel.streams import Stream
 
 STREAM_CHECK_S = 5.0
-"""Between looks at the streams' own timeouts, which are therefore late by at most this."""
+"""Between looks at the streams' own timeouts, which are therefore late by at most this; less if one is shorter."""
 
 HIGHEST_STREAM_ID = (1 << 32) - 1
 
@@ -85,6 +85,8 @@ class TunnelConnection:
             State.ANSWERING: limits.progress_timeout_s,
             State.RESPONDING: limits.progress_timeout_s,
         }
+        shortest_s = min(limits.slow_consumer_s, *self._timeouts.values())
+        self._stream_check_s = min(STREAM_CHECK_S, shortest_s / 4)
 
     @property
     def is_closed(self) -> bool:
@@ -94,6 +96,11 @@ class TunnelConnection:
     def open_streams(self) -> int:
         """Streams that are open, or ended with something not yet sent or not yet consumed."""
         return len(self._session.streams)
+
+    @property
+    def stalled_streams(self) -> int:
+        """Streams on which something waits for the other end, or for the application, to take what came before."""
+        return sum(self._session.is_stalled(stream) for stream in self._session.streams.values())
 
     @property
     def queued_bytes(self) -> int:
@@ -146,7 +153,7 @@ class TunnelConnection:
         if self._session.is_closed:
             return None
         if self._session.role is Role.RELAY and self._session.streams:
-            return min(self._liveness.deadline, self._last_tick + STREAM_CHECK_S)
+            return min(self._liveness.deadline, self._last_tick + self._stream_check_s)
         return self._liveness.deadline
 
     def data_to_send(self, budget: int = LONGEST_MESSAGE) -> bytes | None:
@@ -273,10 +280,15 @@ class TunnelConnection:
     # The connection's end
 
     def go_away(self, error: ErrorCode, *, reconnect_after_s: float = 0.0, spread_s: float = 0.0) -> None:
-        """Take no new streams, let those that run finish; the shell closes when `open_streams` is 0 or time is up."""
-        if self._session.is_closed or self._session.is_draining:
+        """Say that the end is near; the shell closes when `open_streams` is 0 or time is up.
+
+        The edge takes no new streams from then on. The relay's own `open_stream` still works, for requests on
+        connections that phones have open: the edge dials again, and serves both until this one is closed.
+        """
+        if self._session.is_closed or self._session.has_said_goaway:
             return
-        self._session.is_draining = True
+        self._session.has_said_goaway = True
+        self._session.is_draining = self._session.role is Role.EDGE
         self._session.send_goaway(error, reconnect_after_s, spread_s)
 
     def close(self, error: ErrorCode, detail: str = "") -> list[Event]:
@@ -297,14 +309,19 @@ class TunnelConnection:
         return events
 
     def _check_progress(self, stream: Stream, events: list[Event], now: float) -> None:
-        """Reset a stream that got no answer, or stands still though nobody's window is closed."""
+        """Reset a stream that got no answer, stands still for no reason, or whose content nobody takes."""
+        is_stalled = self._session.is_stalled(stream)
         is_live_answer = stream.priority is Priority.LIVE and stream.state in (State.ANSWERING, State.RESPONDING)
-        if stream.state not in self._timeouts or is_live_answer or stream.is_stalled_by_window:
-            stream.has_moved = True
-        if stream.has_moved:
+        may_be_silent = stream.state not in self._timeouts or is_live_answer
+        if stream.has_moved or (may_be_silent and not is_stalled) or is_stalled is not stream.was_stalled:
             stream.has_moved = False
+            stream.was_stalled = is_stalled
             stream.idle_since = now
             return
-        timeout_s = self._timeouts[stream.state]
-        if now - stream.idle_since >= timeout_s:
+        timeout_s = self._limits.slow_consumer_s if is_stalled else self._timeouts[stream.state]
+        if now - stream.idle_since < timeout_s:
+            return
+        if is_stalled:
+            self._session.abort_and_tell(stream, ErrorCode.SLOW_CONSUMER, f"nothing taken for {timeout_s:g} s", events)
+        else:
             self._session.abort_and_tell(stream, ErrorCode.TIMEOUT, f"nothing for {timeout_s:g} s", events)

@@ -87,8 +87,8 @@ class StreamWritable:
 
 @dataclass(frozen=True, slots=True)
 class GoAwayReceived:
-    """The peer wants to end: no new streams here; those up to `last_id` may finish. Edge: dial again, after
-    `reconnect_after_s` plus a random part of `spread_s`."""
+    """The peer wants to end. Relay: no new streams here; those up to `last_id` may finish. Edge: with DRAIN dial again,
+    after `reconnect_after_s` plus a random part of `spread_s`, and serve this connection too until it is closed."""
 
     last_id: int
     error: ErrorCode

@@ -65,7 +65,8 @@ class Limits:
     """Streams at once, also those that ended but are not yet consumed."""
 
     http_streams: int = 64
-    """Of these, plain HTTP: leaves room for live push when a page loads everything at once."""
+    """Of these, plain HTTP: leaves room for live push when a page loads everything at once. A quarter of what both
+    ends allow is left in any case, see `most_plain`."""
 
     message_bytes: int = 1024 * KIB
     """One websocket message whole: the default of common websocket libraries."""
@@ -95,6 +96,9 @@ class Limits:
     progress_timeout_s: float = 60.0
     """Without a byte on a plain stream while the window is open. A closed window is not a stall."""
 
+    slow_consumer_s: float = 60.0
+    """Without one byte taken while content waits: a phone that reads less than about 1 KiB/s gives its window back."""
+
     handshake_timeout_s: float = 10.0
     """The shells': from the accepted websocket to WELCOME."""
 
@@ -103,6 +107,10 @@ class Limits:
 
     write_stall_s: float = 20.0
     """The shells': without a byte accepted by the kernel, as TCP_USER_TIMEOUT."""
+
+    def most_plain(self, most: int) -> int:
+        """Of `most` streams in all, how many may be plain HTTP: the rest is for live streams alone."""
+        return min(self.http_streams, most - most // 4)
 
     def announced(self) -> Announced:
         return Announced(

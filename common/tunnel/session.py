@@ -29,7 +29,8 @@ class Session:
         self.inbound = ReceiveWindow(limits.connection_window_bytes)
         self.pending: list[Event] = []  # born outside receive and tick
         self.last_opened = 0  # the highest stream id the relay used
-        self.is_draining = False  # no new streams, by either end's GOAWAY
+        self.is_draining = False  # no new streams, by the edge's GOAWAY
+        self.has_said_goaway = False
         self.is_closed = False
         self._live_reserve = min(limits.live_reserve_bytes, peer.connection_window_bytes // 8)
         self._prepaid_bytes = 0
@@ -42,7 +43,7 @@ class Session:
         if len(self.streams) >= most:
             return True
         plain = sum(stream.priority is not Priority.LIVE for stream in self.streams.values())
-        return kind == Kind.HTTP and plain >= self.limits.http_streams
+        return kind == Kind.HTTP and plain >= self.limits.most_plain(most)
 
     def add_stream(self, stream_id: int, kind: Kind) -> Stream:
         stream = Stream(stream_id, kind, self.limits.stream_window_bytes, self.peer.stream_window_bytes)
@@ -72,6 +73,10 @@ class Session:
 
     # Windows
 
+    def is_stalled(self, stream: Stream) -> bool:
+        """Whether nothing moves because somebody has not taken what was sent: not a fault of this stream."""
+        return stream.is_stalled_by_window or stream.id in self._blocked
+
     def room(self, stream: Stream) -> int:
         """Bytes the stream may queue with credit for them; 0 is remembered, for `announce_writable`."""
         reserve = 0 if stream.priority is Priority.LIVE else self._live_reserve
@@ -99,6 +104,7 @@ class Session:
 
     def take(self, stream: Stream, n_bytes: int) -> None:
         """The application took this much."""
+        stream.has_moved = True
         cost, prepaid = stream.consume(n_bytes)
         self._prepaid_bytes -= prepaid
         self.give_credit(stream, cost)

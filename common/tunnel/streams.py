@@ -56,6 +56,7 @@ class Stream:
         self.inbound = ReceiveWindow(inbound_bytes)
         self.outbound = SendWindow(outbound_bytes)
         self.has_moved = True  # since the last tick; see connection.py
+        self.was_stalled = False
         self.idle_since = 0.0
         self._sent_bytes = 0
         self._queue: deque[_Queued] = deque()

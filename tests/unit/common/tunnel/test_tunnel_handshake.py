@@ -177,3 +177,19 @@ def test_any_bytes_are_a_handshake_failure_and_nothing_else(raw: bytes) -> None:
                 edge().receive_challenge(message)
             with pytest.raises(HandshakeFailed):
                 edge().receive_welcome(message)
+
+
+@pytest.mark.parametrize("at_edge", [(1,), (2, 1)])
+@pytest.mark.parametrize("at_relay", [(1,), (2, 1)])
+def test_neighbouring_versions_meet_at_the_highest_common_one(
+    at_edge: tuple[int, ...], at_relay: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N and N-1 on either side: edges and relays need not be updated together."""
+    dialling, answering = edge(), relay()
+    monkeypatch.setattr("common.tunnel.handshake.VERSIONS", at_relay)
+    answering.receive_hello(hello := hello_with(versions=at_edge))
+    dialling._hello_json = next(iter(decode_message(hello, 0))).payload  # what a version that speaks both would say
+    answering.receive_proof(dialling.receive_challenge(answering.challenge()), KEY.public_key)
+    welcome = answering.welcome(fence=8, node_id="n", time=0.0)
+    monkeypatch.setattr("common.tunnel.handshake.VERSIONS", at_edge)
+    assert dialling.receive_welcome(welcome).version == max(set(at_edge) & set(at_relay))

@@ -3,7 +3,7 @@
 import pytest
 
 from common.tunnel.connection import TunnelConnection
-from common.tunnel.errors import ErrorCode, StreamRefused, TunnelError, http_status, phone_close_code
+from common.tunnel.errors import ErrorCode, StreamRefused, http_status, phone_close_code
 from common.tunnel.events import ConnectionClosed, DataReceived, Event, GoAwayReceived, HeadersReceived, StreamReset
 from common.tunnel.frames import FrameType, Kind
 from common.tunnel.states import Role
@@ -116,39 +116,74 @@ def test_an_answer_that_stands_still_ends_after_60_s() -> None:
     assert run(pair, 105.0, 115.0) == [StreamReset(stream, ErrorCode.TIMEOUT, "nothing for 60 s", is_local=True)]
 
 
-@pytest.mark.parametrize("why", ["event stream", "websocket", "client does not read", "edge does not read"])
-def test_what_stands_still_for_a_reason_stays(why: str) -> None:
-    """Live streams may be silent; a closed window is not a stall."""
+@pytest.mark.parametrize("why", ["event stream", "websocket"])
+def test_a_silent_live_stream_stays(why: str) -> None:
     pair = Pair()
-    stream = request(pair, end=why != "edge does not read" and why != "websocket", kind=Kind(1 + (why == "websocket")))
-    if why == "edge does not read":
-        pair.relay.core.send_data(stream, b"x" * 65_536)
-    else:
-        fields = (("content-type", "text/event-stream; charset=utf-8"),) if why == "event stream" else ()
-        pair.edge.core.send_headers(stream, 101 if why == "websocket" else 200, fields)
-    if why == "client does not read":
-        pair.edge.core.send_data(stream, b"x")
+    stream = request(pair, end=why != "websocket", kind=Kind(1 + (why == "websocket")))
+    fields = (("content-type", "text/event-stream; charset=utf-8"),) if why == "event stream" else ()
+    pair.edge.core.send_headers(stream, 101 if why == "websocket" else 200, fields)
     pair.exchange()
-    if why == "edge does not read":
-        with pytest.raises(TunnelError, match="more data"):
-            pair.relay.core.send_data(stream, b"x")
-        pair.relay.core._session.streams[stream].queue(FrameType.DATA, b"x")  # waits for credit
     assert run(pair, 0.0, 300.0) == []
     assert pair.relay.core.open_streams == 1
 
 
-def test_draining_lets_streams_finish_and_takes_no_new_ones() -> None:
-    """Until `open_streams` is 0; the relay says when to dial again."""
+@pytest.mark.parametrize("kind", ["download", "websocket", "upload"])
+def test_content_that_nobody_takes_ends_its_stream_after_60_s(kind: str) -> None:
+    """The other end hears SLOW_CONSUMER, and the windows are free again."""
+    pair = Pair()
+    relay, edge = pair.relay.core, pair.edge.core
+    is_websocket = kind == "websocket"
+    stream = request(pair, end=kind == "download", kind=Kind(1 + is_websocket))
+    if kind == "upload":
+        relay.send_data(stream, b"x" * 65_536)
+        assert relay.writable(stream) == 0
+    else:
+        edge.send_headers(stream, 101 if is_websocket else 200, ())
+        edge.send_message(stream, b"x", is_text=False) if is_websocket else edge.send_data(stream, b"x")
+    pair.exchange()
+    assert (relay.stalled_streams, run(pair, 0.0, 55.0)) == (1, [])
+    told = run(pair, 60.0, 70.0)
+    assert told == [StreamReset(stream, ErrorCode.SLOW_CONSUMER, "nothing taken for 60 s", is_local=True)]
+    assert (relay.open_streams, edge.open_streams, relay.stalled_streams) == (0, 0, 0)
+
+
+def test_a_slow_consumer_that_takes_something_now_and_then_stays() -> None:
+    """Progress is timed, not completion: slow phones get their bodies too."""
+    pair = Pair()
+    stream = request(pair)
+    pair.edge.core.send_headers(stream, 200, ())
+    pair.edge.core.send_data(stream, b"x" * 10)
+    pair.exchange()
+    for minute in range(9):
+        assert run(pair, minute * 50.0, minute * 50.0 + 45.0) == []
+        pair.relay.core.consumed(stream, 1)
+    assert pair.relay.core.open_streams == 1
+
+
+def test_a_draining_relay_says_when_to_dial_again_and_serves_on() -> None:
+    """Phones that have a connection to it may still ask, until it closes the tunnel."""
     pair = Pair()
     stream = request(pair)
     pair.relay.core.go_away(ErrorCode.DRAIN, reconnect_after_s=1.5, spread_s=30)
     pair.relay.core.go_away(ErrorCode.DRAIN)
     assert pair.exchange() == ([], [GoAwayReceived(0, ErrorCode.DRAIN, 1.5, 30.0)])
+    late = request(pair)
+    for running in (stream, late):
+        pair.edge.core.send_headers(running, 200, (), end=True)
+    assert pair.exchange()[0] == [HeadersReceived(running, 200, (), is_ended=True) for running in (stream, late)]
+    assert pair.relay.core.open_streams == 0
+
+
+def test_a_draining_edge_lets_streams_finish_and_takes_no_new_ones() -> None:
+    pair = Pair()
+    stream = request(pair)
+    pair.edge.core.go_away(ErrorCode.DRAIN)
+    assert pair.exchange() == ([GoAwayReceived(stream, ErrorCode.DRAIN, 0.0, 0.0)], [])
     with pytest.raises(StreamRefused):
         pair.relay.core.open_stream(Kind.HTTP, "GET", "/", (), end=True)
     pair.edge.core.send_headers(stream, 200, (), end=True)
     assert pair.exchange()[0] == [HeadersReceived(stream, 200, (), is_ended=True)]
-    assert pair.relay.core.open_streams == 0
+    assert pair.edge.core.open_streams == 0
 
 
 def test_a_request_that_crosses_the_edges_goaway_is_safe_to_retry() -> None:
