@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.commands import Command, CommandRecord
+from common.commands import Command, CommandRecord, accepted
 from edge.attempt import Send, Wallbox
 from edge.commands import Executor
 from edge.openwb.planning import Planner
@@ -39,7 +39,8 @@ class Bench:
         """As the api does, now."""
         command = Command(id=command_id, charge_point=charge_point, wishes=wishes, accepted_at=self.now, by="anna")
         self._commands[command_id] = command
-        self.executor.take(command, None, self.now, self.uptime)
+        self.records[command_id] = accepted(command)
+        self.executor.take(command, self.records[command_id], self.now, self.uptime)
         self.turn()
 
     def turn(self) -> None:
