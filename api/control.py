@@ -14,7 +14,7 @@ from api.errors import IdempotencyKeyReused, NotPossible, TooManyCommands, Unkno
 from common import commands
 from common.commands import Command, CommandRecord
 from common.errors import FieldError
-from common.model import Capabilities, Mode, Number, SiteState
+from common.model import Capabilities, Mode, SiteState
 
 MOST_A_MINUTE = 120
 """Commands of one user: a finger on a slider makes one or two a second. Each costs Redis about 600 B for a day."""
@@ -114,15 +114,9 @@ def _lack(can: Capabilities, wish: str, value: Any) -> str | None:
 
 def _out_of_range(can: Capabilities, wish: str, value: Any) -> str | None:
     lowest, highest = can.lowest_current_a, can.highest_current_a
-    if wish == "current_a":
-        return None if lowest <= value <= highest else f"must be {_span(lowest, highest)}"
-    if wish in ("pv_min_current_a", "min_pv_current_a"):
-        return None if value == 0 or lowest <= value <= highest else f"must be 0, or {_span(lowest, highest)}"
-    return None
-
-
-def _span(lowest: Number, highest: Number) -> str:
-    return f"from {lowest:g} to {highest:g} A at this charge point"
+    if wish != "current_a" or lowest <= value <= highest:
+        return None
+    return f"must be from {lowest:g} to {highest:g} A at this charge point"
 
 
 class Pace:

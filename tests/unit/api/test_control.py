@@ -131,7 +131,6 @@ def test_each_fault_is_named(body: bytes, faulty: list[str]) -> None:
     [
         ({"current_a": 17}, FieldError, "from 8 to 16 A"),
         ({"current_a": 7}, FieldError, "from 8 to 16 A"),
-        ({"pv_min_current_a": 7}, FieldError, "0, or from 8 to 16 A"),
         ({"vehicle": "9"}, FieldError, "not a vehicle"),
     ],
 )
