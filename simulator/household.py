@@ -47,6 +47,10 @@ class Household:
         """Keep a car plugged in or away from the next tick on; None gives it back to its own habits."""
         self._plugged[index] = is_plugged
 
+    def fill_car(self, index: int, soc_percent: float) -> None:
+        """Let a car be as full as this from now on."""
+        self.state = physics.with_soc(self.site, self.state, index, soc_percent)
+
     def raise_meters(self, by_wh: Mapping[str, float], points_by_wh: tuple[float, ...]) -> None:
         """Let all meters count from higher up, see `physics.raised`; what the day brought so far stays."""
         self.state = physics.raised(self.state, by_wh, points_by_wh)

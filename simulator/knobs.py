@@ -39,6 +39,17 @@ def plug(payload: str) -> bool | None:
     return meanings[payload]
 
 
+def percent(payload: str) -> float:
+    """From 0 to 100."""
+    try:
+        number = float(payload)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise FieldError("bad knob", {"payload": "must be a percentage, 0 to 100"})
+    return number
+
+
 def one_of(known: Collection[int], text: str) -> int:
     """The number of something that exists."""
     for number in known:

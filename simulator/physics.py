@@ -185,6 +185,14 @@ def raised(state: State, by_wh: Mapping[str, float], points_by_wh: tuple[float, 
     return replace(state, **changes, charge_points=points)
 
 
+def with_soc(site: Site, state: State, index: int, soc_percent: float) -> State:
+    """The same household with one car as full as this."""
+    energy_wh = site.charge_points[index].car.capacity_wh * soc_percent / 100
+    points = list(state.charge_points)
+    points[index] = replace(points[index], car_energy_wh=energy_wh, soc_percent=soc_percent)
+    return replace(state, charge_points=tuple(points))
+
+
 def _slice(site: Site, seed: int, state: State, inputs: Inputs, length_s: float) -> State:
     middle = state.at + length_s / 2
     to_s = state.at + length_s

@@ -121,6 +121,8 @@ class Wallbox:
                 self._absent.discard(self._known(payload, first=2))
             case "car":
                 self._house.hold_plug(self._known(argument) - 1, is_plugged=knobs.plug(payload))
+            case "soc":
+                self._house.fill_car(self._known(argument) - 1, knobs.percent(payload))
             case "fault":
                 n = self._known(argument)
                 self._values[f"lp/{n}/faultState"] = "2" if payload else "0"

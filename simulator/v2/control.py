@@ -14,7 +14,8 @@ from simulator.v2.templates import ECO, INSTANT, PV, STOP, ChargeTemplate, EvTem
 
 PHASE_V = 230.0
 DRAWS_ABOVE_W = 100
-SETTINGS = "general/chargemode_config/pv_charging/"
+
+_PV = "general/chargemode_config/pv_charging"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +56,10 @@ def decide(
     values: Mapping[str, Any], readings: tuple[Reading, ...], house: House, before: Decision, *, cycle_s: float
 ) -> Decision:
     """The next cycle's currents. `values` are openWB's settings by topic."""
-    settings = {name.removeprefix(SETTINGS): value for name, value in values.items() if name.startswith(SETTINGS)}
-    surplus_w = _surplus_w(settings, house)
+    surplus_w = _surplus_w(values, house)
     budget_w = surplus_w + sum(reading.power_w for reading in readings)
-    may_start = surplus_w >= number_in(settings, "switch_on_threshold", 1500)
-    must_stop = -surplus_w > number_in(settings, "switch_off_threshold", 0)
+    may_start = surplus_w >= number_in(values, f"{_PV}/switch_on_threshold", 1500)
+    must_stop = -surplus_w > number_in(values, f"{_PV}/switch_off_threshold", 0)
     on_timer_s = before.on_timer_s + cycle_s if may_start else 0.0
     off_timer_s = before.off_timer_s + cycle_s if must_stop else 0.0
     currents_a: list[float] = []
@@ -69,7 +69,7 @@ def decide(
         current_a, reason = _wanted(reading, house)
         if current_a is None:
             current_a, reason = 0.0, "Kein ausreichender Überschuss vorhanden. "
-            if before_a or on_timer_s > number_in(settings, "switch_on_delay", 30):
+            if before_a or on_timer_s > number_in(values, f"{_PV}/switch_on_delay", 30):
                 current_a, reason = max(reading.car.least_a, _affordable_a(reading, before_a, budget_w)), ""
                 on_surplus.append(index)
                 if not before_a:
@@ -78,7 +78,7 @@ def decide(
         budget_w -= 0.0 if _is_refusing(reading, before_a) else current_a * PHASE_V * reading.phases
         currents_a.append(current_a)
         reasons.append(reason)
-    if on_surplus and off_timer_s > number_in(settings, "switch_off_delay", 60):
+    if on_surplus and off_timer_s > number_in(values, f"{_PV}/switch_off_delay", 60):
         # The last one that charges ends first; whether that is enough the next delay shows.
         currents_a[on_surplus[-1]] = 0.0
         reasons[on_surplus[-1]] = "Abschaltschwelle erreicht. "
@@ -111,14 +111,14 @@ def _wanted(reading: Reading, house: House) -> tuple[float | None, str]:
     return 0.0, "Keine aktiven Zielladepläne. "
 
 
-def _surplus_w(settings: Mapping[str, Any], house: House) -> float:
+def _surplus_w(values: Mapping[str, Any], house: House) -> float:
     """What could be charged without drawing from the grid; `bat_mode` says whether the battery comes first."""
-    mode = settings.get("bat_mode")
+    mode = values.get(f"{_PV}/bat_mode")
     is_battery_first = mode == "bat_mode"
     if mode == "min_soc_bat_mode" and house.battery_soc_percent is not None:
-        is_battery_first = house.battery_soc_percent < number_in(settings, "min_bat_soc", 50)
+        is_battery_first = house.battery_soc_percent < number_in(values, f"{_PV}/min_bat_soc", 50)
     counted_w = min(0.0, house.battery_w) if is_battery_first else house.battery_w
-    return counted_w - house.grid_w - number_in(settings, "feed_in_yield", 0)
+    return counted_w - house.grid_w - number_in(values, f"{_PV}/feed_in_yield", 0)
 
 
 def _is_reached(limit: Limit, reading: Reading) -> bool:

@@ -96,7 +96,7 @@ class Core:
     def look(self) -> topics.View:
         """What is known now."""
         points = zip(self.points, self._decision.currents_a, self._decision.reasons, strict=True)
-        socs = {vehicle: self.socs.known(vehicle) for vehicle in self.memory.known()["vehicle"]}
+        socs = {vehicle: self.socs.known(vehicle) for vehicle in self.memory.vehicles}
         return topics.View(
             site=self._house.site,
             state=self._house.state,

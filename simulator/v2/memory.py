@@ -33,7 +33,9 @@ class Memory:
         self.values = installation.installed(site)
         self.charge_points: list[int] = []
         self._has_battery = site.battery is not None
-        self._vehicles = range(len(site.charge_points) + 1)
+        self.vehicles = range(len(site.charge_points) + 1)
+        self._charge_templates: dict[int, tuple[Any, templates.ChargeTemplate]] = {}  # what was read, and as what
+        self._cars: dict[int, tuple[Any, templates.EvTemplate]] = {}
 
     def known(self) -> Mapping[str, Collection[int]]:
         """The ids that exist, for `setdata.decide`."""
@@ -41,9 +43,9 @@ class Memory:
         return {
             "charge_point": self.charge_points,
             "charge_point_template": (0,),
-            "vehicle": self._vehicles,
+            "vehicle": self.vehicles,
             "charge_template": [int(name.removeprefix(prefix)) for name in self.values if name.startswith(prefix)],
-            "ev_template": self._vehicles,  # one for each vehicle
+            "ev_template": self.vehicles,  # one for each vehicle
             "counter": (installation.COUNTER,),
             "inverter": (installation.INVERTER,),
             "battery": (installation.BATTERY,) if self._has_battery else (),
@@ -107,7 +109,7 @@ class Memory:
         """The assigned vehicle; one that does not exist behaves as the standard vehicle."""
         config = self.config(charge_point)
         vehicle = config.get("ev", config.get("_ev"))
-        return next((known for known in self._vehicles if known == vehicle), installation.STANDARD_VEHICLE)
+        return next((known for known in self.vehicles if known == vehicle), installation.STANDARD_VEHICLE)
 
     def assign(self, charge_point: int, vehicle: int, *, keeps_ev: bool) -> None:
         """Write a charge point's configuration as the core does, with this vehicle."""
@@ -126,11 +128,19 @@ class Memory:
         self.values[f"chargepoint/{charge_point}/set/charge_template"] = template
 
     def charge_template(self, charge_point: int) -> templates.ChargeTemplate:
-        return templates.charge_template(self.values.get(f"chargepoint/{charge_point}/set/charge_template"))
+        value = self.values.get(f"chargepoint/{charge_point}/set/charge_template")
+        read = self._charge_templates.get(charge_point)
+        if read is None or read[0] is not value:
+            read = self._charge_templates[charge_point] = (value, templates.charge_template(value))
+        return read[1]
 
     def car(self, vehicle: int) -> templates.EvTemplate:
         number = self.values.get(f"vehicle/{vehicle}/ev_template")
-        return templates.ev_template(self.values.get(f"vehicle/template/ev_template/{number}"))
+        value = self.values.get(f"vehicle/template/ev_template/{number}")
+        read = self._cars.get(vehicle)
+        if read is None or read[0] is not value:
+            read = self._cars[vehicle] = (value, templates.ev_template(value))
+        return read[1]
 
     def soc_module(self, vehicle: int) -> str | None:
         """The type of the vehicle's SoC module, None if it has none."""
@@ -139,7 +149,7 @@ class Memory:
         return kind if isinstance(kind, str) else None
 
     def tags(self) -> dict[int, Any]:
-        return {vehicle: self.values.get(f"vehicle/{vehicle}/tag_id") for vehicle in self._vehicles}
+        return {vehicle: self.values.get(f"vehicle/{vehicle}/tag_id") for vehicle in self.vehicles}
 
     def charge_point_template(self, charge_point: int) -> dict[str, Any]:
         template = self.values.get(f"chargepoint/template/{self.config(charge_point).get('template')}")

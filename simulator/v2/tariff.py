@@ -3,6 +3,8 @@
 Pure function of (seed, instant). Prices are € per Wh and include the grid fee.
 """
 
+import functools
+
 from simulator.environment import draw
 from simulator.local_time import DAY_S, day_starts_at, local_day
 
@@ -13,11 +15,7 @@ _CHEAP_HOURS = {2: -9, 3: -9, 4: -8, 11: -5, 12: -7, 13: -8, 14: -6, 7: 5, 8: 6,
 
 def price_at(seed: int, at: float) -> float:
     """The price of the slot that `at` lies in."""
-    slot = int(at // SLOT_S)
-    day, hour = local_day(slot * SLOT_S)
-    cents = 29 + _CHEAP_HOURS.get(int(hour), 0) + 6 * (draw(seed, "price of the day", day) - 0.5)
-    cents += 2 * (draw(seed, "price", slot) - 0.5)
-    return round(cents / 100_000, 7)
+    return _price(seed, int(at // SLOT_S))
 
 
 def known_prices(seed: int, at: float) -> dict[str, float]:
@@ -26,3 +24,11 @@ def known_prices(seed: int, at: float) -> dict[str, float]:
     days = 2 if local_day(at)[1] >= 13 else 1
     last = int(day_starts_at(day_starts_at(at) + days * DAY_S + 7200))
     return {str(slot): price_at(seed, slot) for slot in range(first, last, SLOT_S)}
+
+
+@functools.lru_cache(maxsize=512)  # the same day or two over and over
+def _price(seed: int, slot: int) -> float:
+    day, hour = local_day(slot * SLOT_S)
+    cents = 29 + _CHEAP_HOURS.get(int(hour), 0) + 6 * (draw(seed, "price of the day", day) - 0.5)
+    cents += 2 * (draw(seed, "price", slot) - 0.5)
+    return round(cents / 100_000, 7)

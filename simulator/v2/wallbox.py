@@ -136,6 +136,8 @@ class Wallbox:
                 self._appear(payload)
             case "car":
                 self._house.hold_plug(self._known(argument).index, is_plugged=knobs.plug(payload))
+            case "soc":
+                self._house.fill_car(self._known(argument).index, knobs.percent(payload))
             case "fault":
                 self._known(argument).fault = payload or None
             case _:

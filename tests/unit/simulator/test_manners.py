@@ -108,6 +108,8 @@ def test_a_person_changes_values_without_a_set_message(manners: Manners) -> None
         ("appear", "two"),
         ("car/1", "parked"),
         ("car/9", "away"),
+        ("soc/1", "101"),
+        ("soc/1", "full"),
         ("rse", "on"),
         ("mark", ""),
         ("nothing", "1"),

@@ -287,3 +287,16 @@ def test_a_car_is_kept_where_the_knob_says() -> None:
         wallbox.turn("car", "1", payload)
         wallbox.run_until(wallbox.at + 10)
         assert wallbox.state.charge_points[0].is_plugged is expected
+
+
+def test_a_car_can_be_emptied_and_a_charge_point_fail() -> None:
+    """The state of charge is the car's true one; a fault's text stays until it is taken back."""
+    wallbox = Wallbox(Site(), 1, AT)
+    wallbox.turn("soc", "2", "31.5")
+    assert shown(wallbox)["openWB/lp/2/%Soc"] == "31"
+    wallbox.turn("fault", "2", "Keine Verbindung")
+    topics = shown(wallbox)
+    assert (topics["openWB/lp/2/faultState"], topics["openWB/lp/2/faultStr"]) == ("2", "Keine Verbindung")
+    wallbox.turn("fault", "2", "")
+    topics = shown(wallbox)
+    assert (topics["openWB/lp/2/faultState"], topics["openWB/lp/2/faultStr"]) == ("0", "Kein Fehler")
