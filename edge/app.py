@@ -17,19 +17,24 @@ from edge.adapters import enrolment
 from edge.adapters.enrolment import FileEnrolments
 from edge.adapters.local_api import UnixApi
 from edge.adapters.mqtt import MqttSource
+from edge.adapters.redis_commands import RedisCommands
 from edge.adapters.redis_mirror import RedisMirror
 from edge.adapters.relay_socket import WebsocketsRelay
 from edge.adapters.spool import Spool
+from edge.loops.commands import CommandLoop, Ear
 from edge.loops.delivery import DeliveryLoop
 from edge.loops.heartbeat import HeartbeatLoop
 from edge.loops.mirror import MirrorLoop
 from edge.loops.recorder import RecorderLoop
 from edge.loops.tunnel import TunnelLoop
 from edge.mirror import Mirror
-from edge.openwb import v1
+from edge.openwb import v1_commands, v2_commands
+from edge.openwb.detect import CLUES, DIALECTS, UNDECIDED, Detector
 from edge.settings import Settings
 from edge.supervisor import Supervisor
 from edge.tunnel import Enrolment
+
+PLANNERS = {"1.9": v1_commands.PLANNER, "2.x": v2_commands.PLANNER}
 
 log = logs.get(__name__)
 
@@ -38,8 +43,18 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     """Run the edge until `stopping` is set; blocks. Answers the names of loops that did not stop in time."""
     health = Health(clock)
     redis = RedisMirror(settings.redis_url)
-    source = MqttSource(settings.broker, v1.DIALECT.subscriptions(), v1.DIALECT.is_allowed, health)
-    mirror = MirrorLoop(source, redis, Mirror(v1.DIALECT), health, clock)
+    if settings.generation is None:
+        detector: Detector | None = Detector()
+        dialect = UNDECIDED
+        source = MqttSource(settings.broker, sorted(CLUES), CLUES.__contains__, health)
+    else:
+        detector = None
+        dialect = DIALECTS[settings.generation]
+        source = MqttSource(settings.broker, dialect.subscriptions(), dialect.is_allowed, health)
+    ear = Ear()
+    mirror = MirrorLoop(source, redis, Mirror(dialect), health, clock, detector=detector, on_heard=ear.hear)
+    queue = RedisCommands(settings.redis_url, health)
+    commands = CommandLoop(queue, source, ear, PLANNERS, mirror.current_state, mirror.announce, health, clock)
     store = open_store(settings.database_url)
     spool = Spool(settings.data_dir / "spool.sqlite", health)
     delivery = DeliveryLoop(spool, partial(samples.insert, store), store.ping, health)
@@ -52,6 +67,7 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     supervisor.add("heartbeat", HeartbeatLoop(redis, health, clock).run)
     supervisor.add("mirror", mirror.run, stop_within_s=5.0)  # a write to a frozen Redis lasts as long as its timeouts
     supervisor.add("mqtt", source.run, stop_within_s=6.0)  # connecting cannot be cut short
+    supervisor.add("commands", commands.run, stop_within_s=5.0)  # a frozen Redis, or a broker that does not answer
     supervisor.add("delivery", delivery.run, stop_within_s=5.0)  # a unit of work on a slow database
     supervisor.add("recorder", recorder.run)
     supervisor.add("tunnel", tunnel.run, stop_within_s=8.0)  # says goodbye, and lets requests under way break off
@@ -61,6 +77,7 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     if not hanging:  # else somebody may still use them
         spool.close()
         store.close()
+        queue.close()
         redis.close()
     log.info("edge_stopped", hanging=",".join(hanging) or None)
     return hanging

@@ -15,20 +15,29 @@ MQTTS_PORT = 8883
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is, and who we are there. `is_tls` checks the certificate against the machine's authorities."""
+    """Where the broker is, and who we are there.
+
+    With `is_tls` its certificate must be one in `ca_file`, or signed by one there; without the file, by one of the
+    machine's authorities.
+    """
 
     host: str
     port: int
     is_tls: bool = False
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything the edge is told; URLs may hold credentials and stay out of `repr`."""
+    """Everything the edge is told; URLs may hold credentials and stay out of `repr`.
+
+    `generation` is that of the wallbox, as in `common.model.Meta`; None is to be found out.
+    """
 
     broker: BrokerAddress
+    generation: str | None
     redis_url: str = field(repr=False)
     database_url: str = field(repr=False)
     site_name: str
@@ -46,6 +55,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     data_dir = reader.path("WALLPORT_DATA_DIR", "data")
     settings = Settings(
         broker=_broker(reader),
+        generation=_generation(reader),
         redis_url=reader.url("WALLPORT_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
         database_url=_database_url(reader),
         site_name=reader.text("WALLPORT_SITE_NAME", "home"),
@@ -76,10 +86,19 @@ def _database_url(reader: Reader) -> str:
     return url
 
 
+def _generation(reader: Reader) -> str | None:
+    hint = "must be auto, 1.9 or 2.x"
+    name = reader.text("WALLPORT_EDGE_DIALECT", "auto", pattern=r"auto|1\.9|2\.x", hint=hint)
+    return None if name == "auto" else name
+
+
 def _broker(reader: Reader) -> BrokerAddress:
     name = "WALLPORT_EDGE_MQTT_URL"
     url = reader.url(name, ("mqtt", "mqtts"))
     password = reader.optional_text("WALLPORT_EDGE_MQTT_PASSWORD")
+    ca_file = reader.optional_path("WALLPORT_EDGE_MQTT_CA_FILE")
+    if ca_file is not None and not ca_file.is_file():
+        reader.faults["WALLPORT_EDGE_MQTT_CA_FILE"] = "names no file"
     if not url or name in reader.faults:
         return BrokerAddress("", 0)
     parts = urlsplit(url)
@@ -88,6 +107,8 @@ def _broker(reader: Reader) -> BrokerAddress:
     is_tls = parts.scheme == "mqtts"
     username = unquote(parts.username) if parts.username else None
     in_url = unquote(parts.password) if parts.password else None
+    if ca_file is not None and not is_tls:
+        reader.faults[name] = "must begin with mqtts:// when there is a certificate to check"
     if (password or in_url) and username is None:
         reader.faults[name] = "needs a user name when there is a password"
     return BrokerAddress(
@@ -96,4 +117,5 @@ def _broker(reader: Reader) -> BrokerAddress:
         is_tls=is_tls,
         username=username,
         password=password or in_url,
+        ca_file=ca_file,
     )

@@ -7,6 +7,7 @@ callback, since an exception there would end paho's work silently.
 
 import secrets
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Sequence
@@ -22,12 +23,14 @@ from common.backoff import Backoff
 from common.clock import uptime_s
 from common.errors import BrokerUnavailable
 from common.health import Health, Status
+from edge.adapters.mqtt_tls import contexts
 from edge.commands import NotSent, Unacknowledged
 from edge.settings import BrokerAddress
 
 COMPONENT = "mqtt"
 
 LONGEST_PAYLOAD = 64 * 1024  # bytes; nothing on the allow-list comes near
+MOST_TOPICS = 10_000  # that wait at once: twice what the mirror keeps; whoever floods the broker with more is not heard
 LARGEST_BATCH = 500  # topics; more in one pipeline gains nothing and makes Redis' other clients wait
 COLLECT_S = 0.05  # a control loop publishes its values within about this; far below the second an app may notice
 KEEPALIVE_S = 20  # a dead line is noticed after 1.5 times this
@@ -42,23 +45,40 @@ log = logs.get(__name__)
 class TopicBuffer:
     """Messages that wait for the mirror loop: of each topic the newest, in the order in which topics came up.
 
-    Bounded by the allow-list: only topics that `is_allowed` says yes to come in.
+    At most MOST_TOPICS, and only those of the allow-list, which has a few hundred on an ordinary wallbox.
     """
 
     def __init__(self) -> None:
         self._arrived = threading.Condition()  # guards the map; held for a dictionary operation only
         self._messages: dict[str, bytes] = {}
+        self._is_woken = False
 
-    def put(self, topic: str, payload: bytes) -> None:
+    def put(self, topic: str, payload: bytes) -> bool:
+        """False: there was no room."""
         with self._arrived:
+            if len(self._messages) >= MOST_TOPICS and topic not in self._messages:
+                return False
             self._messages[topic] = payload
             if len(self._messages) in (1, LARGEST_BATCH):
                 self._arrived.notify()
+            return True
+
+    def clear(self) -> None:
+        with self._arrived:
+            self._messages = {}
+
+    def wake(self) -> None:
+        """End a `take` that waits, or the next one."""
+        with self._arrived:
+            self._is_woken = True
+            self._arrived.notify()
 
     def take(self, timeout_s: float) -> dict[str, bytes]:
         """What came within COLLECT_S of the first message, at most LARGEST_BATCH topics; empty after `timeout_s`."""
         with self._arrived:
-            if not self._arrived.wait_for(lambda: bool(self._messages), timeout_s):
+            self._arrived.wait_for(lambda: self._messages or self._is_woken, timeout_s)
+            self._is_woken = False
+            if not self._messages:
                 return {}
             self._arrived.wait_for(lambda: len(self._messages) >= LARGEST_BATCH, COLLECT_S)
             if len(self._messages) <= LARGEST_BATCH:
@@ -89,7 +109,15 @@ class MqttSource:
         self._refusal: str | None = None
         self._session: paho.Client | None = None  # while subscribed; set by the loop's thread, read by any
         self._listening_since: float | None = None
-        self._is_abandoned = False
+        self._abandoned: paho.Client | None = None
+        self._is_retuned = False
+
+    def listen(self, subscriptions: Sequence[str], is_allowed: Callable[[str], bool]) -> None:
+        """Listen to these topics in place of the others: in a new session, as it brings what the broker retained."""
+        self._subscriptions, self._is_allowed = tuple(subscriptions), is_allowed
+        self._session = self._listening_since = None
+        self._buffer.clear()
+        self._is_retuned = True
 
     def listening_since(self) -> float | None:
         """The uptime at which the present session was subscribed; None while there is none."""
@@ -116,12 +144,16 @@ class MqttSource:
             why = None
         except (RuntimeError, ValueError) as exc:  # paho's words for a connection that broke, and for a full queue
             why = str(exc)
-        self._is_abandoned = True
+        self._abandoned = session
         raise Unacknowledged("the wallbox's broker did not acknowledge it", detail=why)
 
     def take(self, timeout_s: float) -> dict[str, bytes]:
-        """The next batch, newest payload by topic; empty when nothing came for `timeout_s`."""
+        """The next batch, newest payload by topic; empty when nothing came for `timeout_s`, or after `wake`."""
         return self._buffer.take(timeout_s)
+
+    def wake(self) -> None:
+        """End a `take` that waits; may be called from any thread."""
+        self._buffer.wake()
 
     def run(self, stop: threading.Event) -> None:
         """Connect, listen, and connect again, until `stop`."""
@@ -137,31 +169,42 @@ class MqttSource:
                 stop.wait(delay_s)
 
     def _listen(self, stop: threading.Event) -> None:
-        """One session; ends at `stop`, else raises BrokerUnavailable."""
-        self._refusal, self._is_abandoned = None, False
-        client = self._client()
-        try:
-            client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
-        except (OSError, ValueError) as exc:
-            raise BrokerUnavailable("the MQTT broker cannot be reached", detail=repr(exc)) from exc
+        """One session; ends at `stop` and when other topics are wanted, else raises BrokerUnavailable."""
+        self._refusal, self._is_retuned = None, False
+        client = self._connect()
         try:
             result = MQTTErrorCode.MQTT_ERR_SUCCESS
-            while not (stop.is_set() or self._is_abandoned or self._refusal or result):
+            while not (stop.is_set() or self._is_retuned or self._abandoned is client or self._refusal or result):
                 result = client.loop(timeout=SLICE_S)
         finally:
             self._session = self._listening_since = None
-            if self._is_abandoned:
+            if self._abandoned is client:
                 _cut(client)
             client.disconnect()
             client.loop_write()
         if self._refusal is not None:
             raise BrokerUnavailable(self._refusal)
-        if self._is_abandoned:
+        if self._abandoned is client:
             raise BrokerUnavailable("the MQTT broker did not acknowledge a message")
-        if not stop.is_set():
+        if not (stop.is_set() or self._is_retuned):
             raise BrokerUnavailable("the MQTT broker closed the connection", detail=paho.error_string(result))
 
-    def _client(self) -> paho.Client:
+    def _connect(self) -> paho.Client:
+        untrusted: ssl.SSLCertVerificationError | None = None
+        try:
+            for context in contexts(self._address.ca_file) if self._address.is_tls else (None,):
+                client = self._client(context)
+                try:
+                    client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
+                except ssl.SSLCertVerificationError as exc:
+                    untrusted = untrusted or exc
+                else:
+                    return client
+        except (OSError, ValueError) as exc:
+            raise BrokerUnavailable("the MQTT broker cannot be reached", detail=repr(exc)) from exc
+        raise BrokerUnavailable("the MQTT broker's certificate is not trusted", detail=repr(untrusted)) from untrusted
+
+    def _client(self, context: ssl.SSLContext | None) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"wallport-{secrets.token_hex(6)}",  # two with one id would throw each other out for ever
@@ -172,8 +215,9 @@ class MqttSource:
         client.connect_timeout = CONNECT_TIMEOUT_S
         if self._address.username is not None:
             client.username_pw_set(self._address.username, self._address.password)
-        if self._address.is_tls:
-            client.tls_set()
+        if context is not None:
+            client.tls_set_context(context)
+            client.tls_insecure_set(not context.check_hostname)  # else paho would match the name itself
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -214,8 +258,8 @@ class MqttSource:
                 self._health.count("mqtt_dropped_not_allowed")
             elif len(message.payload) > LONGEST_PAYLOAD:
                 self._health.count("mqtt_dropped_too_big")
-            else:
-                self._buffer.put(topic, bytes(message.payload))
+            elif not self._buffer.put(topic, bytes(message.payload)):
+                self._health.count("mqtt_dropped_too_many_topics")
         except Exception as exc:  # noqa: BLE001 - one bad message never stops the loop (house style: one inbound message)
             self._health.count("mqtt_dropped_broken")
             log.debug("message_dropped", error=exc)

@@ -2,12 +2,13 @@
 
 While Redis is away it goes on mirroring in memory, so that the recorder has a state; what changed meanwhile is kept as
 the difference of two states, not as a queue. After any failure, and when Redis lost its data, everything is written
-again. The only writer of the site's keys.
+again. The only writer of the site's keys, and so the owner of their numbers: what others announce (what became of a
+command) is numbered and written here, too.
 """
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from common import logs
@@ -17,11 +18,17 @@ from common.errors import RedisUnavailable
 from common.health import Health, Status
 from common.model import SiteState, Snapshot, diff, flatten
 from edge.mirror import Mirror, Skip, Stored
+from edge.openwb.detect import CLUES, Detector
+from edge.openwb.dialect import Dialect
 
 COMPONENT = "redis"
 
 TICK_S = 0.5  # the longest wait for messages: staleness and a stop are noticed after it
 CHECK_S = 5.0  # silence after which Redis is asked for a sign of life
+MOST_COMPLAINTS = 1_000  # topics whose first bad payload is logged loudly
+MOST_EVENTS = 100
+"""Events that wait while Redis is away. What they tell also stands in a key of its own, so the oldest may go."""
+
 LEAST_STALE_S = 2.0
 """Real seconds without a heartbeat before anything is stale: under a fast clock a minute may pass within a batch."""
 
@@ -32,7 +39,15 @@ class MessageSource(Protocol):
     """Where messages come from."""
 
     def take(self, timeout_s: float) -> Mapping[str, bytes]:
-        """Newest payload by topic; empty when nothing came for `timeout_s`."""
+        """Newest payload by topic; empty when nothing came for `timeout_s`, or after `wake`."""
+        ...
+
+    def wake(self) -> None:
+        """End a `take` that waits; may be called from any thread."""
+        ...
+
+    def listen(self, subscriptions: Sequence[str], is_allowed: Callable[[str], bool]) -> None:
+        """Listen to these topics from now on, what is retained of them first."""
         ...
 
 
@@ -47,11 +62,19 @@ class MirrorStore(Protocol):
 
     def replace(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> None: ...
 
+    def tell(self, events: Sequence[tuple[int, Mapping[str, Any]]], snapshot: Snapshot) -> None:
+        """Append events with their numbers, of which the last is the snapshot's."""
+        ...
+
     def holds_state(self) -> bool: ...
 
 
 class MirrorLoop:
-    """`run` is the loop's thread; `current_state` may be called from any."""
+    """`run` is the loop's thread; `current_state` and `announce` may be called from any.
+
+    `on_heard` is given every batch of payloads as they go into the raw mirror, in the loop's thread.
+    With a detector the mirror speaks whatever generation is found on the broker, and is told when another one is.
+    """
 
     def __init__(
         self,
@@ -61,8 +84,12 @@ class MirrorLoop:
         health: Health,
         clock: Clock,
         backoff: Backoff | None = None,
+        detector: Detector | None = None,
+        on_heard: Callable[[Mapping[str, str]], None] | None = None,
     ) -> None:
+        self._on_heard = on_heard
         self._source = source
+        self._detector = detector
         self._store = store
         self._mirror = mirror
         self._health = health
@@ -72,6 +99,8 @@ class MirrorLoop:
         self._snapshot: Snapshot | None = None
         self._written: SiteState | None = None  # what Redis holds, as far as we know
         self._unwritten: dict[str, str] = {}  # payloads by topic; bounded by the allow-list
+        self._events_lock = threading.Lock()  # guards the list; held for list operations only
+        self._events: list[Mapping[str, Any]] = []
         self._is_synced = False
         self._retry_at = 0.0  # monotonic, as all instants below
         self._asked_at = 0.0
@@ -81,6 +110,14 @@ class MirrorLoop:
     def current_state(self) -> Snapshot | None:
         """The newest snapshot, written or not; None while nothing was ever heard. Its state says if it is stale."""
         return self._snapshot
+
+    def announce(self, event: Mapping[str, Any]) -> None:
+        """Have an event written to the change stream, with the next number."""
+        with self._events_lock:
+            self._events.append(event)
+            dropped, self._events = self._events[:-MOST_EVENTS], self._events[-MOST_EVENTS:]
+        self._health.count("events_dropped", len(dropped))
+        self._source.wake()
 
     def run(self, stop: threading.Event) -> None:
         self._health.report(COMPONENT, Status.STARTING)
@@ -92,11 +129,18 @@ class MirrorLoop:
     def _listen(self) -> None:
         messages = self._source.take(TICK_S)
         now = self._clock.now()
+        if self._detector is not None:
+            if self._detector.hear(messages, now):
+                self._speak(self._detector.chosen, now)
+            is_allowed = self._mirror.dialect.is_allowed
+            messages = {topic: text for topic, text in messages.items() if topic not in CLUES or is_allowed(topic)}
         self._mirror.stale_after_s = self._stale_after_s(now)
         changes: Mapping[str, Any] = {}
         if messages:
             update = self._mirror.apply(messages, now)
             self._unwritten.update(update.raw)
+            if self._on_heard is not None:
+                self._on_heard(update.raw)
             self._report_skipped(update.skipped)
             self._health.count("mqtt_messages_mirrored", len(update.raw))
             changes = update.changes
@@ -104,6 +148,18 @@ class MirrorLoop:
             changes = {**changes, **self._mirror.tick(now)}
         if messages or changes:
             self._snapshot = self._mirror.snapshot()
+
+    def _speak(self, dialect: Dialect, now: float) -> None:
+        """Another generation: its topics are asked for, and what Redis holds of the old one is replaced."""
+        log.info("generation_detected", generation=dialect.generation, before=self._mirror.dialect.generation)
+        self._mirror.speak(dialect, now)
+        self._source.listen(
+            (*dialect.subscriptions(), *(CLUES - set(dialect.subscriptions()))),
+            lambda topic: topic in CLUES or dialect.is_allowed(topic),
+        )
+        self._unwritten = {}
+        self._snapshot = self._mirror.snapshot()
+        self._is_synced = False
 
     def _is_time_to_judge(self) -> bool:
         now = time.monotonic()
@@ -129,8 +185,9 @@ class MirrorLoop:
                 self._write(self._snapshot)
             elif now - self._asked_at >= CHECK_S:
                 self._is_synced = self._store.holds_state() or self._snapshot is None
-            else:
+            elif not self._events:
                 return
+            self._tell_events()
         except RedisUnavailable as exc:
             self._is_synced = False
             self._retry_at = time.monotonic() + self._backoff.next_delay_s()
@@ -152,7 +209,12 @@ class MirrorLoop:
     def _synchronise(self) -> None:
         """Take over what Redis holds, then write everything; also for the first time."""
         stored = self._store.load()
-        self._mirror.adopt(stored, self._clock.now())
+        now = self._clock.now()
+        if self._detector is not None and stored.snapshot is not None:
+            self._detector.assume(stored.snapshot.state.meta.generation)
+            if self._detector.chosen is not self._mirror.dialect:
+                self._speak(self._detector.chosen, now)
+        self._mirror.adopt(stored, now)
         snapshot = self._snapshot = self._mirror.snapshot()
         if snapshot is None:
             self._is_synced = True
@@ -164,6 +226,22 @@ class MirrorLoop:
         self._is_synced = True
         self._note_written(snapshot)
 
+    def _tell_events(self) -> None:
+        if not self._is_synced or self._snapshot is None:
+            return
+        with self._events_lock:
+            events, self._events = self._events, []
+        numbered = [(number, event) for event in events if (number := self._mirror.number_event()) is not None]
+        self._snapshot = self._mirror.snapshot()
+        if not numbered or self._snapshot is None:
+            return
+        try:
+            self._store.tell(numbered, self._snapshot)
+        except RedisUnavailable:
+            with self._events_lock:
+                self._events = [*events, *self._events][-MOST_EVENTS:]
+            raise
+
     def _note_written(self, snapshot: Snapshot) -> None:
         self._written = snapshot.state
         self._unwritten = {}
@@ -171,7 +249,8 @@ class MirrorLoop:
     def _report_skipped(self, skipped: tuple[Skip, ...]) -> None:
         for skip in skipped:
             self._health.count(f"mqtt_skipped_{skip.reason}")
-            is_first = skip.topic not in self._complained
-            self._complained.add(skip.topic)
+            is_first = skip.topic not in self._complained and len(self._complained) < MOST_COMPLAINTS
+            if is_first:
+                self._complained.add(skip.topic)
             tell = log.warning if is_first else log.debug
             tell("message_skipped", topic=skip.topic, reason=skip.reason)

@@ -55,6 +55,7 @@ def _running(settings: Mapping[str, str], log_file: Path) -> Iterator["subproces
 def settings(tmp_path: Path, broker: servers.Broker, own_redis: servers.RedisServer) -> dict[str, str]:
     return {
         "WALLPORT_EDGE_MQTT_URL": broker.url,
+        "WALLPORT_EDGE_DIALECT": "1.9",
         "WALLPORT_REDIS_URL": own_redis.url,
         "WALLPORT_DATABASE_URL": f"sqlite://{tmp_path / 'edge.sqlite'}",
         "WALLPORT_DATA_DIR": str(tmp_path / "data"),

@@ -1,7 +1,7 @@
 """The mirror loop against a Redis that fails, forgets and returns: nothing is lost and numbers only grow."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,13 @@ class Source:
     def __init__(self) -> None:
         self._arrived = threading.Condition()
         self._messages: dict[str, bytes] = {}
+        self.is_allowed: Callable[[str], bool] = DIALECT.is_allowed
+
+    def listen(self, _subscriptions: Sequence[str], is_allowed: Callable[[str], bool]) -> None:
+        self.is_allowed = is_allowed
+
+    def wake(self) -> None:
+        """It never waits long."""
 
     def put(self, **messages: str) -> None:
         with self._arrived:
@@ -68,6 +75,14 @@ class Store:
         self._answer()
         self.raw = {}
         self._take(raw, snapshot, changes)
+
+    def tell(self, events: Sequence[tuple[int, Mapping[str, Any]]], snapshot: Snapshot) -> None:
+        self._answer()
+        for number, event in events:
+            if self.entries and number <= self.entries[-1][0]:
+                raise RedisUnavailable("the ID is equal or smaller than the top item")
+            self.entries.append((number, {"event": event}))
+        self.snapshot = snapshot
 
     def holds_state(self) -> bool:
         self._answer()
