@@ -29,6 +29,8 @@ DRIVERS = frozenset({Role.DRIVER, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 ANYWHERE = frozenset(Origin)
 LAN_ONLY = frozenset({Origin.LAN})
+EDGE_ONLY = frozenset({Origin.RELAY})
+"""The edge's own socket, on paths that it forwards for nobody (edge/dispatch.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/api/v1/commands/{id}"): LOGGED_IN,
     ("GET", "/api/v1/history"): LOGGED_IN,
     ("GET", "/api/v1/live"): Rule(takes_ticket=True),
+    ("GET", "/internal/token-key"): Rule(roles=None, origins=EDGE_ONLY),
     ("GET", "/api/v1/admin/topics"): Rule(roles=ADMINS, origins=LAN_ONLY, needs_elevation=True),
 }
 """(method, path) → rule. A HEAD is asked for as a GET."""

@@ -54,6 +54,7 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("PUT", "/api/v1/charge-mode"): control.set_charge_mode,
     ("GET", "/api/v1/commands/<id:str>"): control.command,
     ("GET", "/api/v1/history"): records.history,
+    ("GET", "/internal/token-key"): auth.token_key,
     ("GET", "/api/v1/admin/topics"): admin.topics,
 }
 """(method, path in Sanic's spelling) → handler, besides the websocket."""

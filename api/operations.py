@@ -96,6 +96,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         problems=("store_unavailable", "overloaded"),
         description="For browsers, which cannot set a header on a websocket or a link.",
     ),
+    ("GET", "/internal/token-key"): Operation(
+        "The public key of this site's tokens",
+        shapes.TokenKeyAnswer,
+        description="For the edge alone, on its own socket.",
+        problems=("invalid_input",),
+    ),
     ("POST", "/api/v1/auth/elevate"): Operation(
         "Enter a TOTP code: this session may do admin actions for 5 minutes",
         shapes.ElevateAnswer,

@@ -42,6 +42,13 @@ class TicketAnswer(msgspec.Struct, frozen=True):
     expires_in_s: int
 
 
+class TokenKeyAnswer(msgspec.Struct, frozen=True):
+    """How tokens of this site are told from others: `key` is the public Ed25519 key, base64url without padding."""
+
+    site: str
+    key: str
+
+
 class ElevateAnswer(msgspec.Struct, frozen=True):
     elevated_until: Instant
 

@@ -11,7 +11,16 @@ from api.addresses import network_of
 from api.errors import LoginFailed, LoginRequired, TotpNotSetUp, WrongCode
 from api.handlers.answers import json_answer
 from api.ports import deps_of, login_of
-from api.shapes import ElevateAnswer, ElevateBody, LoginAnswer, LoginBody, MeAnswer, TicketAnswer, UserShape
+from api.shapes import (
+    ElevateAnswer,
+    ElevateBody,
+    LoginAnswer,
+    LoginBody,
+    MeAnswer,
+    TicketAnswer,
+    TokenKeyAnswer,
+    UserShape,
+)
 from common import logs
 from common.errors import AppError
 from common.security import totp
@@ -103,6 +112,13 @@ async def me(request: Request) -> HTTPResponse:
     return json_answer(
         MeAnswer(shape.name, shape.role, user.totp_secret is not None, instants.text(until) if until else None)
     )
+
+
+async def token_key(request: Request) -> HTTPResponse:
+    """The public half of the signing key, which the edge hands to the relay's door."""
+    inputs.query(request.query_string, ())
+    tokens = deps_of(request).tokens
+    return json_answer(TokenKeyAnswer(tokens.site, tokens.public_text))
 
 
 async def _active(request: Request) -> UserRow:

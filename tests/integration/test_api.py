@@ -12,6 +12,8 @@ import pytest
 
 from api import access
 from common.security import totp
+from common.security.device_keys import decode_public_key
+from common.security.tokens import ACCESS, TokenCheck
 from common.store import samples, users
 from common.store.bind import Store, open_store
 from common.store.rows import ChargePointSampleRow, SampleRow
@@ -352,3 +354,11 @@ def test_every_answer_is_hardened(api: RunningApi) -> None:
     for answer in (api.lan.get("/healthz"), api.lan.get("/nope"), api.lan.get("/api/v1/state")):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_the_edge_alone_learns_the_public_key_of_tokens(api: RunningApi) -> None:
+    """With it tokens can be checked, not made; on the LAN nobody gets it."""
+    answer = api.relay.get("/internal/token-key").json()
+    check = TokenCheck(decode_public_key(answer["key"]), answer["site"])
+    assert check.check(ACCESS, api.login("viewer")["authorization"].removeprefix("Bearer "))
+    assert problem(api.lan.get("/internal/token-key", headers=api.login("admin")))["code"] == "not_from_here"
