@@ -10,7 +10,7 @@ from common.clock import Clock, SystemClock
 from common.errors import RedisUnavailable
 from common.health import Health, Status
 from common.model import Snapshot
-from edge.loops.mirror import MirrorLoop
+from edge.loops.mirror import MOST_EVENTS, MirrorLoop
 from edge.mirror import Mirror, Stored
 from edge.openwb.v1 import DIALECT
 from tests.kit.waiting import eventually
@@ -278,3 +278,35 @@ def _is_stale(rig: Rig) -> bool:
 
 def _power(snapshot: Snapshot | None) -> object:
     return snapshot.state.grid.power_w if snapshot and snapshot.state.grid else None
+
+
+def test_an_announced_event_gets_the_next_number() -> None:
+    """After the changes before it, and before those after it; the snapshot's number follows."""
+    with _running(Store()) as rig:
+        rig.source.put(W="1")
+        eventually(lambda: rig.grid_power() == 1)
+        rig.loop.announce({"type": "command"})
+        eventually(lambda: rig.store.entries[-1][1] == {"event": {"type": "command"}})
+        number = rig.store.entries[-1][0]
+        assert rig.store.snapshot is not None
+        assert rig.store.snapshot.seq == number
+        rig.source.put(W="2")
+        eventually(lambda: rig.grid_power() == 2)
+        assert rig.store.entries[-1][0] > number
+        numbers = [number for number, _ in rig.store.entries]
+        assert numbers == sorted(set(numbers))
+
+
+def test_events_wait_for_redis_and_for_a_state() -> None:
+    """In order, each once; of too many the oldest go, and are counted."""
+    with _running(Store()) as rig:
+        rig.store.is_down = True
+        for n in range(MOST_EVENTS + 5):
+            rig.loop.announce({"n": n})
+        rig.store.is_down = False
+        eventually(lambda: rig.health.components()["redis"].status is Status.OK)
+        assert rig.store.entries == []  # nothing was ever heard: nobody could place them
+        rig.source.put(W="1")
+        eventually(lambda: len(rig.store.entries) == MOST_EVENTS + 1)
+        assert [entry["event"]["n"] for _, entry in rig.store.entries[1:]] == list(range(5, MOST_EVENTS + 5))
+        assert rig.health.counters()["events_dropped"] == 5
