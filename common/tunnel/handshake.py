@@ -45,6 +45,14 @@ _Fence = Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_FENCE)]
 _Names = Annotated[tuple[_Name, ...], msgspec.Meta(max_length=32)]
 
 
+class TokenKeyInfo(msgspec.Struct, frozen=True):
+    """How the site's tokens are told from others: the name they have for the site, and the public key they are signed
+    with, base64url of 32 bytes."""
+
+    site: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    key: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
 class Hello(msgspec.Struct, frozen=True):
     """What the edge says first. `boot_id` is new with each start of its process, `fence` the highest it has seen."""
 
@@ -56,11 +64,13 @@ class Hello(msgspec.Struct, frozen=True):
     software: _Name
     features: _Names = ()
     limits: Announced = Announced()
+    token_key: TokenKeyInfo | msgspec.UnsetType = msgspec.UNSET
 
 
 class Welcome(msgspec.Struct, frozen=True):
     """What the relay decided. `fence` grows with each connection of the site; `time` is the relay's, Unix seconds.
 
+    `site_name` is what stands in the site's URLs now. `is_contested`: another edge proves the same identity in turns.
     After a loss of this connection the edge waits a random part of `reconnect_spread_s` before its first try.
     """
 
@@ -71,6 +81,8 @@ class Welcome(msgspec.Struct, frozen=True):
     reconnect_spread_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
     features: _Names = ()
     limits: Announced = Announced()
+    site_name: _Name | msgspec.UnsetType = msgspec.UNSET
+    is_contested: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class EdgeHandshake:
@@ -84,6 +96,7 @@ class EdgeHandshake:
         last_fence: int,
         software: str,
         limits: Announced | None = None,
+        token_key: TokenKeyInfo | None = None,
     ) -> None:
         """`relay_origin` is that of the URL which is dialled, such as `https://relay.example.org`."""
         self._key = key
@@ -97,6 +110,7 @@ class EdgeHandshake:
             software=software,
             features=tuple(sorted(FEATURES)),
             limits=limits or Announced(),
+            token_key=token_key or msgspec.UNSET,
         )
         self._hello = hello
         self._hello_json = msgspec.json.encode(hello)
@@ -160,7 +174,16 @@ class RelayHandshake:
             raise HandshakeFailed(ErrorCode.AUTH, "the edge did not prove its identity")
         self._is_proven = True
 
-    def welcome(self, *, fence: int, node_id: str, time: float, reconnect_spread_s: float = 0.0) -> bytes:
+    def welcome(
+        self,
+        *,
+        fence: int,
+        node_id: str,
+        time: float,
+        reconnect_spread_s: float = 0.0,
+        site_name: str | None = None,
+        is_contested: bool = False,
+    ) -> bytes:
         """The last message. `fence` must be above `hello.last_fence` and every fence this site was given before."""
         if self._hello is None or not self._is_proven:
             raise HandshakeFailed(ErrorCode.AUTH, "WELCOME before PROOF")
@@ -172,6 +195,8 @@ class RelayHandshake:
             reconnect_spread_s=reconnect_spread_s,
             features=tuple(sorted(FEATURES & set(self._hello.features))),
             limits=self._limits,
+            site_name=site_name or msgspec.UNSET,
+            is_contested=is_contested or msgspec.UNSET,
         )
         return _message(1, FrameType.WELCOME, msgspec.json.encode(welcome))
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.security.device_keys import DeviceKey
+from common.security.device_keys import DeviceKey, encode_public_key
 from common.tunnel.errors import ErrorCode, HandshakeFailed
 from common.tunnel.frames import FrameType, decode_message, encode_frame, encode_message
-from common.tunnel.handshake import EdgeHandshake, RelayHandshake
+from common.tunnel.handshake import EdgeHandshake, RelayHandshake, TokenKeyInfo
 from common.tunnel.limits import Announced
 
 ORIGIN = "https://relay.example.org"
@@ -193,3 +193,38 @@ def test_neighbouring_versions_meet_at_the_highest_common_one(
     welcome = answering.welcome(fence=8, node_id="n", time=0.0)
     monkeypatch.setattr("common.tunnel.handshake.VERSIONS", at_edge)
     assert dialling.receive_welcome(welcome).version == max(set(at_edge) & set(at_relay))
+
+
+def test_what_is_said_besides_arrives() -> None:
+    """The key of the site's tokens, which the proof covers like all of HELLO; the site's name; a rival."""
+    told = TokenKeyInfo("home", encode_public_key(KEY.public_key))
+    at_edge = EdgeHandshake(
+        KEY, relay_origin=ORIGIN, site="home-7f3a", boot_id="b1", last_fence=0, software="x", token_key=told
+    )
+    at_relay = relay()
+    assert at_relay.receive_hello(at_edge.hello()).token_key == told
+    at_relay.receive_proof(at_edge.receive_challenge(at_relay.challenge()), KEY.public_key)
+    welcome = at_edge.receive_welcome(
+        at_relay.welcome(fence=1, node_id="n", time=0.0, site_name="cabin", is_contested=True)
+    )
+    assert (welcome.site_name, welcome.is_contested) == ("cabin", True)
+
+
+@pytest.mark.parametrize("told", [{}, {"site": "home", "key": "short"}, {"site": "", "key": "A" * 43}, "x", None])
+def test_a_malformed_token_key_is_refused(told: object) -> None:
+    """Nobody comes in with a door that cannot work."""
+    with pytest.raises(HandshakeFailed) as caught:
+        relay().receive_hello(hello_with(token_key=told))
+    assert caught.value.error is ErrorCode.PROTOCOL
+
+
+def test_a_token_key_that_was_swapped_on_the_way_fails_the_proof() -> None:
+    """Whoever stands between the edge and the relay cannot put a key of their own on the door."""
+    at_edge, at_relay = edge(), relay()
+    swapped = hello_with(token_key={"site": "home", "key": encode_public_key(DeviceKey.generate().public_key)})
+    at_edge.hello()
+    at_relay.receive_hello(swapped)
+    proof = at_edge.receive_challenge(at_relay.challenge())
+    with pytest.raises(HandshakeFailed) as caught:
+        at_relay.receive_proof(proof, KEY.public_key)
+    assert caught.value.error is ErrorCode.AUTH
