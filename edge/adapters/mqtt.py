@@ -192,7 +192,11 @@ class MqttSource:
     def _connect(self) -> paho.Client:
         untrusted: ssl.SSLCertVerificationError | None = None
         try:
-            for context in contexts(self._address.ca_file) if self._address.is_tls else (None,):
+            ways = tuple(contexts(self._address.ca_file)) if self._address.is_tls else (None,)
+        except OSError as exc:
+            raise BrokerUnavailable("the MQTT broker's certificate file cannot be used", detail=repr(exc)) from exc
+        try:
+            for context in ways:
                 client = self._client(context)
                 try:
                     client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)

@@ -18,6 +18,7 @@ def contexts(ca_file: Path | None) -> Iterator[ssl.SSLContext]:
     Without a file there is only the usual way. Raises OSError when the file cannot be read or holds no certificate.
     """
     usual = ssl.create_default_context(cafile=ca_file)
+    usual.sslsocket_class = _ClosingSocket
     if ca_file is not None:
         usual.verify_flags &= ~ssl.VERIFY_X509_STRICT  # authorities made at home lack what the newest rules ask for
     yield usual
@@ -45,9 +46,23 @@ class PinningContext(ssl.SSLContext):
         self.verify_mode = ssl.CERT_NONE  # the socket below asks for more: equality
 
 
-class _PinnedSocket(ssl.SSLSocket):
+class _ClosingSocket(ssl.SSLSocket):
+    """Closed when the handshake fails, which paho forgets."""
+
     def do_handshake(self, block: bool = False) -> None:
-        super().do_handshake(block)
+        try:
+            super().do_handshake(block)
+            self.check()
+        except BaseException:
+            self.close()
+            raise
+
+    def check(self) -> None:
+        """Raises SSLCertVerificationError when the peer's certificate is not good enough."""
+
+
+class _PinnedSocket(_ClosingSocket):
+    def check(self) -> None:
         context = self.context
         if not isinstance(context, PinningContext) or self.getpeercert(binary_form=True) not in context.pinned:
             raise ssl.SSLCertVerificationError("the broker's certificate is not the one in the file")

@@ -78,6 +78,36 @@ class CertificateAuthority:
         )
 
 
+def self_signed(folder: Path, name: str, *, is_authority: bool = False, days: int = 2) -> ServerCertificate:
+    """A server's own certificate, as a box makes it itself; expired for negative `days`.
+
+    `is_authority` as `openssl req -x509` has it by default, and Debian's snakeoil has not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    ends_at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(ends_at - datetime.timedelta(days=30))
+        .not_valid_after(ends_at)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    issued = ServerCertificate(folder / f"{name}-own.pem", folder / f"{name}-own.key")
+    issued.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    issued.key.touch(mode=0o600)
+    issued.key.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return issued
+
+
 def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pymysql
 import redis
 
+from tests.kit.certificates import ServerCertificate
 from tests.kit.ports import reserved_port
 from tests.kit.process import ServerProcess, accepts, is_root, program, run
 
@@ -98,8 +99,10 @@ class Nginx(Server):
 
 
 @contextmanager
-def mosquitto(folder: Path, credentials: tuple[str, str] | None = None) -> Iterator[Broker]:
-    """A broker for anybody, or only for the user and password given."""
+def mosquitto(
+    folder: Path, credentials: tuple[str, str] | None = None, tls: ServerCertificate | None = None
+) -> Iterator[Broker]:
+    """A broker for anybody, or only for the user and password given; with a certificate it speaks TLS only."""
     folder.mkdir(parents=True, exist_ok=True)
     with reserved_port() as port:
         lines = [
@@ -111,6 +114,8 @@ def mosquitto(folder: Path, credentials: tuple[str, str] | None = None) -> Itera
             "log_type warning",
             *(["user root"] if is_root() else []),
         ]
+        if tls is not None:
+            lines += [f"certfile {tls.certificate}", f"keyfile {tls.key}"]
         if credentials is not None:
             password_file = folder / "passwords"
             password_file.touch(mode=0o600)

@@ -1,5 +1,7 @@
 """The edge's settings: defaults, the broker's URL, and every fault at once."""
 
+from pathlib import Path
+
 import pytest
 
 from common.settings import SettingsError
@@ -16,6 +18,7 @@ def test_defaults() -> None:
     assert settings.sample_interval_s == 60
     assert str(settings.api_socket) == "data/api.sock"
     assert settings.relay_ca_file is None
+    assert settings.generation is None
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,29 @@ def test_a_bad_database_url_is_named() -> None:
         read(ENOUGH | {"WALLPORT_DATABASE_URL": "mysql://me:secret-of-tests@host"})
     assert list(caught.value.faults) == ["WALLPORT_DATABASE_URL"]
     assert "secret-of-tests" not in str(caught.value.faults)
+
+
+@pytest.mark.parametrize(("text", "generation"), [("auto", None), ("1.9", "1.9"), ("2.x", "2.x")])
+def test_the_generation_may_be_set(text: str, generation: str | None) -> None:
+    assert read(ENOUGH | {"WALLPORT_EDGE_DIALECT": text}).generation == generation
+
+
+def test_an_unknown_generation_is_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(ENOUGH | {"WALLPORT_EDGE_DIALECT": "1x9"})
+    assert caught.value.faults == {"WALLPORT_EDGE_DIALECT": "must be auto, 1.9 or 2.x"}
+
+
+def test_a_certificate_file_needs_a_broker_that_has_one(tmp_path: Path) -> None:
+    """Else the owner believes in a check that never happens."""
+    file = tmp_path / "openwb.pem"
+    file.touch()
+    secured = ENOUGH | {"WALLPORT_EDGE_MQTT_URL": "mqtts://h", "WALLPORT_EDGE_MQTT_CA_FILE": str(file)}
+    assert read(secured).broker.ca_file == file
+    for changed, name in (
+        ({"WALLPORT_EDGE_MQTT_URL": "mqtt://h"}, "WALLPORT_EDGE_MQTT_URL"),
+        ({"WALLPORT_EDGE_MQTT_CA_FILE": str(tmp_path)}, "WALLPORT_EDGE_MQTT_CA_FILE"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            read(secured | changed)
+        assert list(caught.value.faults) == [name]
