@@ -26,8 +26,12 @@ class Listener:
     def topics(self) -> dict[str, str]:
         return dict(self.heard)
 
-    def say(self, topic: str, payload: str | bytes) -> None:
-        self._client.publish(topic, payload, qos=1)
+    def say(self, topic: str, payload: str | bytes, *, retain: bool = False) -> None:
+        self._client.publish(topic, payload, qos=1, retain=retain)
+
+    def turn(self, knob: str, payload: str) -> None:
+        """Turn one of the simulator's knobs, see docs/simulator.md."""
+        self.say(f"simulator/control/{knob}", payload)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -61,5 +65,8 @@ def simulating(url: str, *options: str, log_file: Path | None = None) -> Iterato
 
 
 def has_everything(topics: dict[str, str]) -> bool:
-    """Whether all of a first publishing has been heard."""
-    return len(topics) > 350 and "openWB/system/Timestamp" in topics
+    """Whether all of a first publishing has been heard, of either generation."""
+    return any(heartbeat in topics and len(topics) > count for heartbeat, count in _FIRST_PUBLISHING.items())
+
+
+_FIRST_PUBLISHING = {"openWB/system/Timestamp": 350, "openWB/system/time": 300}
