@@ -7,7 +7,7 @@ enrolment.py, put together in app.py.
 import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -66,11 +66,15 @@ class EnrolmentUnusable(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What an edge knows of its relay. `relay_url` is http(s)://host[:port]; `site_id` stays when `site` is renamed."""
+    """What an edge knows of its relay. `relay_url` is http(s)://host[:port]; `site_id` stays when `site` is renamed.
+
+    `key_stamp` changes whenever the edge's key file is written; 0 when there is none.
+    """
 
     relay_url: str
     site_id: str
-    site: str
+    site: str = field(compare=False)  # another name is nobody's other identity
+    key_stamp: int = 0
 
 
 class Enrolments(Protocol):
@@ -80,6 +84,10 @@ class Enrolments(Protocol):
 
     def key(self) -> DeviceKey:
         """Raises DeviceKeyUnusable."""
+        ...
+
+    def rename(self, enrolment: Enrolment, site: str) -> None:
+        """Note the name that the relay uses now; raises EnrolmentUnusable."""
         ...
 
 
@@ -189,6 +197,7 @@ class Ending(Enum):
     LOST = "lost"
     REFUSED = "refused"
     SUPERSEDED = "superseded"
+    RENEWED = "renewed"  # by ourselves, to say HELLO anew
 
 
 _ENDINGS = {
@@ -213,6 +222,8 @@ def next_pause_s(
     do not come back in the same moment.
     """
     draw = draw or backoff.draw
+    if ending is Ending.RENEWED:
+        return 0.0
     if ending is Ending.REFUSED:
         return REFUSED_PAUSE_S * draw.uniform(0.8, 1.2)
     if ending is Ending.SUPERSEDED:

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,7 +60,7 @@ class FileEnrolments:
             return None
         except (OSError, msgspec.DecodeError) as exc:
             raise EnrolmentUnusable(f"{ENROLMENT_FILE} cannot be read: enrol again", detail=str(exc)) from exc
-        return Enrolment(stored.relay_url, stored.site_id, stored.site)
+        return Enrolment(stored.relay_url, stored.site_id, stored.site, self._key_stamp())
 
     def key(self) -> DeviceKey:
         return DeviceKey.load(self._data_dir / KEY_FILE)
@@ -69,12 +70,27 @@ class FileEnrolments:
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True)
             key.save(self._data_dir / KEY_FILE)
-            draft = self._data_dir / f".{ENROLMENT_FILE}.{os.getpid()}"
-            stored = _Stored(enrolment.relay_url, enrolment.site_id, enrolment.site)
-            draft.write_bytes(msgspec.json.format(msgspec.json.encode(stored)))
-            draft.replace(self._data_dir / ENROLMENT_FILE)
+            self._write(enrolment)
         except OSError as exc:
             raise EnrolmentUnusable(f"the enrolment cannot be written: {exc.strerror}", detail=str(exc)) from exc
+
+    def rename(self, enrolment: Enrolment, site: str) -> None:
+        try:
+            self._write(replace(enrolment, site=site))
+        except OSError as exc:
+            raise EnrolmentUnusable(f"the enrolment cannot be written: {exc.strerror}", detail=str(exc)) from exc
+
+    def _write(self, enrolment: Enrolment) -> None:
+        draft = self._data_dir / f".{ENROLMENT_FILE}.{os.getpid()}"
+        stored = _Stored(enrolment.relay_url, enrolment.site_id, enrolment.site)
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(stored)))
+        draft.replace(self._data_dir / ENROLMENT_FILE)
+
+    def _key_stamp(self) -> int:
+        try:
+            return (self._data_dir / KEY_FILE).stat().st_mtime_ns
+        except OSError:
+            return 0
 
 
 def enrol(relay_url: str, code: str, data_dir: Path, ca_file: Path | None = None) -> Enrolment:

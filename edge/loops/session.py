@@ -86,6 +86,10 @@ class TunnelSession:
         if not stop.is_set():
             raise self._failure or RelayUnavailable("the connection to the relay ended")
 
+    def interrupt(self, why: str) -> None:
+        """End the connection, from another thread; `run` raises RelayUnavailable within RECEIVE_S."""
+        self._fail(RelayUnavailable(why))
+
     def wake_writer(self) -> None:
         due = self.connection.next_deadline()
         if due is not None and due <= 0.0:  # events were born in a stream's call
