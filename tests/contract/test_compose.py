@@ -142,7 +142,8 @@ def test_settings_are_known_and_secrets_are_files(name: str) -> None:
     for setting, value in service.get("environment", {}).items():
         if setting.startswith("WALLPORT_"):
             assert f"`{setting.removesuffix('_FILE')}`" in SETTINGS_PAGE
-        if setting.endswith("_FILE") or value.startswith("/run/secrets/"):
+        is_path = f"`{setting}`" in SETTINGS_PAGE  # its own name ends so
+        if (setting.endswith("_FILE") and not is_path) or value.startswith("/run/secrets/"):
             assert value in targets
             used.add(value)
         assert not re.search(r"://[^/]*:[^/]*@", value)
