@@ -219,7 +219,8 @@ class Demo:
         if self.options.openwb_url is not None:  # an owner's own wallbox may be off: that the site answers is enough
             return loopback.http_json(f"{url}/api/v1/me", token=self.tokens[url]) is not None
         state = loopback.http_json(f"{url}/api/v1/state", token=self.tokens[url])
-        return state is not None and not state["is_stale"]
+        # The heartbeat may come before the values.
+        return state is not None and not state["is_stale"] and bool(state["grid"] and state["charge_points"])
 
     def _wait_for_http(self, name: str, url: str) -> None:
         self._wait(name, lambda: loopback.http_json(url) is not None)

@@ -143,6 +143,22 @@ def test_own_broker_in_place_of_the_simulator(tmp_path: Path, broker: Broker) ->
         assert demo.end() == 0
 
 
+def test_the_other_generation_is_a_matter_of_one_option(tmp_path: Path) -> None:
+    """With --dialect 2.x everybody finds out by themselves; the state has its charge points."""
+    demo = start_demo(tmp_path / "other", "--dialect", "2.x")
+    try:
+        ready = demo.ready()
+        url = f"{ready['lan_url']}/api/v1"
+        viewer = {"username": "viewer", "password": ready["users"]["viewer"]["password"]}
+        token = httpx.post(f"{url}/auth/login", json=viewer, trust_env=False).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        state = httpx.get(f"{url}/state", headers=headers, trust_env=False).json()
+        assert state["site"]["openwb_generation"] == "2.x"
+        assert state["charge_points"].keys() == {"3", "7"}
+    finally:
+        assert demo.end() == 0
+
+
 @pytest.mark.parametrize("arguments", ["--openwb http://host", "--port-base 80", "--speed 0", "--dialect 3"])
 def test_bad_option_is_named_and_nothing_is_made(tmp_path: Path, arguments: str) -> None:
     """A wrong option ends with 2 and a sentence that names it."""
