@@ -20,6 +20,7 @@ from tests.kit.certificates import CertificateAuthority, ServerCertificate
 from tests.kit.ports import reserved_port
 from tests.kit.process import ServerProcess
 from tests.kit.waiting import eventually
+from tests.kit.wallbox import simulating
 
 gently = partial(eventually, every_s=0.25)
 """`eventually` at a pace that nginx's limit of requests allows."""
@@ -104,12 +105,24 @@ class Stack:
             public = self.client(self.site_url).get("/api/v1/state")
         except httpx.TransportError:
             return False
-        return lan.status_code == 200 and public.status_code == 401  # asked without a token, and by the site itself
+        return lan.status_code == 200 and public.status_code == 401  # asked for a token, which the relay can check
 
 
 @contextmanager
-def running_stack(folder: Path, mariadb: servers.Mariadb, authority: CertificateAuthority) -> Iterator[Stack]:
-    """Start everything, with one user of each role, and enrol the site. Ready when the context is entered."""
+def running_stack(
+    folder: Path,
+    mariadb: servers.Mariadb,
+    authority: CertificateAuthority,
+    *,
+    dialect: str | None = None,
+    clock: str | None = None,
+) -> Iterator[Stack]:
+    """Start everything, with one user of each role, and enrol the site. Ready when the context is entered.
+
+    The wallbox is the simulator, if it is said which `dialect` it speaks; else its topics stand in the broker and
+    `publish` is its voice. `clock` is the `--clock` of simulator and site.
+    """
+    clock_options = ("--clock", clock) if clock else ()
     with ExitStack() as context:
         broker = context.enter_context(servers.mosquitto(folder / "broker"))
         redis = context.enter_context(servers.redis_server(folder / "redis"))
@@ -141,8 +154,8 @@ def running_stack(folder: Path, mariadb: servers.Mariadb, authority: Certificate
         context.enter_context(servers.nginx(folder / "nginx", templates, [lan_port, public_port]))
         processes = {
             "relay": _process("relay", environ, folder, f"http://127.0.0.1:{relay_port}/healthz"),
-            "api": _process("api", environ, folder, f"http://127.0.0.1:{api_port}/healthz"),
-            "edge": _process("edge", environ, folder, None),
+            "api": _process("api", environ, folder, f"http://127.0.0.1:{api_port}/healthz", *clock_options),
+            "edge": _process("edge", environ, folder, None, *clock_options),
         }
         tls = ssl.create_default_context(cafile=authority.certificate)
         stack = Stack(broker, redis, mariadb, processes, lan_url, public_url, tls, environ)
@@ -157,8 +170,12 @@ def running_stack(folder: Path, mariadb: servers.Mariadb, authority: Certificate
                 assert code is not None
                 stack.command("edge", "enroll", "--relay", public_url, "--code", code[1])
             context.enter_context(process.running())
-        for topic, payload in FIRST_TOPICS.items():
-            stack.publish(topic, payload)
+        if dialect is None:
+            for topic, payload in FIRST_TOPICS.items():
+                stack.publish(topic, payload)
+        else:
+            options = ("--dialect", dialect, *clock_options)
+            context.enter_context(simulating(broker.url, *options, log_file=folder / "simulator.log"))
         gently(stack.is_ready, 30, "the site being ready on the LAN and through the relay")
         yield stack
 
@@ -196,9 +213,11 @@ def _is_for(product: str, setting: str) -> bool:
     return product != "relay"
 
 
-def _process(product: str, environ: Mapping[str, Mapping[str, str]], folder: Path, url: str | None) -> ServerProcess:
+def _process(
+    product: str, environ: Mapping[str, Mapping[str, str]], folder: Path, url: str | None, *options: str
+) -> ServerProcess:
     settings = [f"{name}={value}" for name, value in environ[product].items()]
-    command = ["env", "-i", *settings, sys.executable, "-m", product, "run"]
+    command = ["env", "-i", *settings, sys.executable, "-m", product, "run", *options]
     return ServerProcess(command, folder / f"{product}.log", lambda: url is None or _answers(url))
 
 
