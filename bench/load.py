@@ -1,10 +1,17 @@
-"""A closed-loop HTTP/1.1 load on loopback: each connection sends its next request when the last answer is complete."""
+"""Load on loopback: closed-loop HTTP/1.1 requests, and downloads.
+
+Closed loop: each connection sends its next request when the last answer is complete. The generator shares the machine
+with what it measures, so only ratios between runs of one bench mean something.
+"""
 
 import asyncio
+import socket
 import statistics
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import uvloop
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +25,8 @@ class Load:
 
 def run_load(url: str, token: str, connections: int, duration_s: float) -> Load:
     """GET `url` over `connections` kept-alive connections; raises RuntimeError at the first answer that is not 200."""
-    return asyncio.run(_run(url, token, connections, duration_s))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(url, token, connections, duration_s))
 
 
 def median(loads: list[Load]) -> Load:
@@ -30,20 +38,68 @@ def median(loads: list[Load]) -> Load:
     )
 
 
-async def _run(url: str, token: str, connections: int, duration_s: float) -> Load:
+def percentiles(values: list[float]) -> tuple[float, float]:
+    """p50 and p99."""
+    cuts = statistics.quantiles(values, n=100)
+    return cuts[49], cuts[98]
+
+
+def download(url: str, token: str) -> float:
+    """Bytes per second of one body with a content-length; raises RuntimeError if it is not 200 or not complete."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "127.0.0.1", parts.port or 80
-    request = (
+    buffer = bytearray(256 * 1024)
+    began = time.perf_counter()
+    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=60) as connection:
+        connection.sendall(_request(url, token))
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(1024)
+        size = _content_length(head)
+        left = size - len(head.partition(b"\r\n\r\n")[2])
+        while left > 0:
+            received = connection.recv_into(buffer)
+            if not received:
+                raise RuntimeError("the body was cut off")
+            left -= received
+    return size / (time.perf_counter() - began)
+
+
+def download_for_ever(url: str, token: str) -> None:
+    """For a process that is terminated."""
+    while True:
+        download(url, token)
+
+
+def _request(url: str, token: str) -> bytes:
+    parts = urlsplit(url)
+    return (
         f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
         "Accept: application/json\r\n\r\n"
     ).encode()
+
+
+def _content_length(head: bytes) -> int:
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"not 200: {head[:300]!r}")
+    for line in head.lower().split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            return int(value)
+    raise RuntimeError("an answer without a content-length")
+
+
+async def _run(url: str, token: str, connections: int, duration_s: float) -> Load:
+    parts = urlsplit(url)
+    request = _request(url, token)
     latencies: list[float] = []
     began = time.perf_counter()
-    await asyncio.gather(*(_connection(host, port, request, began + duration_s, latencies) for _ in range(connections)))
+    until = began + duration_s
+    async with asyncio.TaskGroup() as group:
+        for _ in range(connections):
+            group.create_task(_connection(parts.hostname or "", parts.port or 80, request, until, latencies))
     elapsed = time.perf_counter() - began
-    latencies.sort()
-    percentiles = statistics.quantiles(latencies, n=100)
-    return Load(len(latencies) / elapsed, percentiles[49] * 1000, percentiles[98] * 1000)
+    p50_s, p99_s = percentiles(latencies)
+    return Load(len(latencies) / elapsed, p50_s * 1000, p99_s * 1000)
 
 
 async def _connection(host: str, port: int, request: bytes, until: float, latencies: list[float]) -> None:
@@ -53,22 +109,7 @@ async def _connection(host: str, port: int, request: bytes, until: float, latenc
             began = time.perf_counter()
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"not 200: {head[:200]!r}")
-            await _skip_body(reader, head.lower())
+            await reader.readexactly(_content_length(head))
             latencies.append(time.perf_counter() - began)
     finally:
         writer.close()
-
-
-async def _skip_body(reader: asyncio.StreamReader, head: bytes) -> None:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name == b"content-length":
-            await reader.readexactly(int(value))
-            return
-    while True:  # chunked
-        size = int((await reader.readline()).split(b";")[0], 16)
-        await reader.readexactly(size + 2)
-        if size == 0:
-            return

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests start privately (tests/kit/servers.py), where they are missing.
+# Installs the servers that the tests start privately (tests/kit/servers.py), where they are missing; with arguments of
+# the form program:package also these (the benches want sshd).
 # Needs apt, as root or through sudo; asks nothing; starts no service, neither now nor at the next boot.
 set -euo pipefail
 export PATH="$PATH:/usr/sbin:/usr/local/sbin:/sbin"
 
 # program, and the Debian package that brings it
-NEEDED=(mosquitto:mosquitto redis-server:redis-server mariadbd:mariadb-server nginx:nginx curl:curl)
+NEEDED=(mosquitto:mosquitto redis-server:redis-server mariadbd:mariadb-server nginx:nginx curl:curl "$@")
 
 missing=()
 for pair in "${NEEDED[@]}"; do
@@ -36,7 +37,7 @@ if [ "$(id -u)" -ne 0 ]; then
         exit 1
     fi
     # Only at a terminal may sudo ask for a password; elsewhere it fails at once instead of waiting for ever.
-    if [ -t 0 ]; then exec sudo "$0"; else exec sudo -n "$0"; fi
+    if [ -t 0 ]; then exec sudo "$0" "$@"; else exec sudo -n "$0" "$@"; fi
 fi
 
 # Debian starts what it installs unless this file says no (policy-rc.d, exit code 101). One that exists stays as it is.
@@ -57,6 +58,7 @@ for package in "${missing[@]}"; do
     case "$package" in
         curl | python3-venv) continue ;;
         mariadb-server) unit=mariadb ;;
+        openssh-server) unit=ssh ;;
         *) unit=$package ;;
     esac
     if [ -d /run/systemd/system ]; then
