@@ -4,6 +4,7 @@ import re
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -171,12 +172,14 @@ def running_stack(
                 stack.command("edge", "enroll", "--relay", public_url, "--code", code[1])
             context.enter_context(process.running())
         if dialect is None:
-            for topic, payload in FIRST_TOPICS.items():
+            for topic, payload in {**FIRST_TOPICS, "openWB/system/Timestamp": str(int(time.time()))}.items():
                 stack.publish(topic, payload)
         else:
             options = ("--dialect", dialect, *clock_options)
             context.enter_context(simulating(broker.url, *options, log_file=folder / "simulator.log"))
         gently(stack.is_ready, 30, "the site being ready on the LAN and through the relay")
+        viewer = stack.logged_in(lan_url)
+        gently(lambda: viewer.get("/api/v1/state").status_code == 200, 30, "the first values")
         yield stack
 
 
