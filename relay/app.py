@@ -28,9 +28,10 @@ from relay.handlers.link import TunnelLink
 from relay.handlers.public import Public
 from relay.handlers.tunnel import Tunnels, check_links
 from relay.ports import UpgradeRefused, WebServer
-from relay.problems import RETRY_AFTER_S, code_of, of_error, problem
+from relay.problems import code_of, extra_fields, of_error, problem
 from relay.settings import Settings
 from relay.sites import Sites
+from relay.throttle import LoginThrottle
 
 BEAT_S = 5.0
 """Between looks at Redis, the register and the tunnels' keys: how long a removed site may still be reached."""
@@ -48,6 +49,7 @@ class Parts:
     register: ThreadedRegistry
     presence: RedisPresence
     health: Health
+    logins: LoginThrottle
 
 
 def create_app(settings: Settings, limits: Limits | None = None) -> Sanic[Any, Any]:
@@ -72,6 +74,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> Sanic[Any, A
         register=ThreadedRegistry(open_registry(settings.database_url)),
         presence=RedisPresence(settings.redis_url),
         health=Health(SystemClock()),
+        logins=LoginThrottle(),
     )
     app.ctx.parts = parts
     server = WebServer(check_upgrade=check_upgrade, upgrade=upgrade, answer=SanicAnswer)
@@ -84,7 +87,9 @@ def create_app(settings: Settings, limits: Limits | None = None) -> Sanic[Any, A
 
 
 def _add_routes(app: Sanic[Any, Any], parts: Parts, server: WebServer, settings: Settings, limits: Limits) -> None:
-    tunnels = app.ctx.tunnels = Tunnels(server, parts.sites, parts.register, parts.presence, settings.origin, limits)
+    tunnels = app.ctx.tunnels = Tunnels(
+        server, parts.sites, parts.register, parts.presence, parts.logins, settings.origin, limits
+    )
     public = Public(server, parts.sites, parts.register, parts.presence, settings.trusted_proxies)
 
     async def tunnel(request: Request) -> None:
@@ -137,8 +142,7 @@ async def _answer_error(_: Request, exc: Exception) -> HTTPResponse:
     else:
         log.error("request_failed", exc_info=exc)
         status, body = 500, problem(500, "internal", "The relay failed to handle the request.")
-    if status in (429, 503):
-        headers["retry-after"] = str(RETRY_AFTER_S)
+    headers |= extra_fields(exc, status)
     return HTTPResponse(body, status, headers, content_type=MEDIA_TYPE)
 
 

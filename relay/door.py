@@ -109,6 +109,8 @@ def admit(method: str, raw_target: bytes, fields: Sequence[tuple[str, str]]) -> 
     named = _checked(fields)
     if len(named.get("host", ())) != 1:
         raise BadRequest("exactly one Host field is needed")
+    if len(named.get("authorization", ())) > 1:
+        raise BadRequest("Authorization may stand once")
     body_size, has_body = _framing(named)
     is_websocket = [value.lower() for value in named.get("upgrade", ())] == ["websocket"]
     if is_websocket and (method != "GET" or has_body):

@@ -3,6 +3,7 @@
 docs/errors.md lists the codes. A problem never quotes what the client sent beyond its own message.
 """
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +13,9 @@ import orjson
 from common.errors import AppError, FieldError
 from common.problems import problem_body
 from common.tunnel.errors import ErrorCode, http_status
+from relay.admission import NotAdmitted
 from relay.sites import SiteOffline, as_rfc3339
+from relay.throttle import TooManyAttempts
 
 RETRY_AFTER_S = 5
 """For 429 and 503: an edge that lost its line is back after one or two tries of its own."""
@@ -20,6 +23,8 @@ RETRY_AFTER_S = 5
 _STATUS = {
     "bad_request": 400,
     "invalid_input": 400,
+    "login_required": 401,
+    "invalid_token": 401,
     "bad_code": 403,
     "not_found": 404,
     "unknown_site": 404,
@@ -27,8 +32,10 @@ _STATUS = {
     "body_too_large": 413,
     "target_too_long": 414,
     "upgrade_required": 426,
+    "too_many_attempts": 429,
     "fields_too_large": 431,
     "site_offline": 503,
+    "token_key_unknown": 503,
     "relay_stopping": 503,
     "redis_unavailable": 503,
     "store_unavailable": 503,
@@ -59,11 +66,21 @@ _SAID = {
 def status_of(error: AppError) -> int:
     if isinstance(error, StreamFailed):
         return http_status(error.error)
+    if isinstance(error, NotAdmitted) and error.is_legacy:
+        return 403
     return _STATUS.get(error.code, 500)
 
 
 def code_of(error: AppError) -> str:
     return f"tunnel_{error.error.name.lower()}" if isinstance(error, StreamFailed) else error.code
+
+
+def extra_fields(error: Exception, status: int) -> dict[str, str]:
+    """Header fields that belong to the status."""
+    if status in (429, 503):
+        wait_s = error.retry_after_s if isinstance(error, TooManyAttempts) else RETRY_AFTER_S
+        return {"retry-after": str(math.ceil(wait_s))}
+    return {"www-authenticate": "Bearer"} if status == 401 else {}
 
 
 def problem(status: int, code: str, detail: str, more: Mapping[str, Any] | None = None) -> bytes:

@@ -26,6 +26,7 @@ from common.tunnel.events import (
 )
 from common.tunnel.frames import Fields, Kind
 from common.tunnel.limits import Limits
+from relay.admission import Gate
 from relay.ports import Socket
 from relay.problems import StreamFailed
 from relay.sites import Site
@@ -138,8 +139,10 @@ class TunnelLink:
         socket: Socket,
         connection: TunnelConnection,
         limits: Limits,
+        gate: Gate,
     ) -> None:
         self.site = site
+        self.gate = gate
         self.fence = fence
         self.public_key = public_key  # that it was proven with
         self.loop = socket.loop

@@ -1,10 +1,11 @@
-"""Everything under `/s/{site}`: admit, find the site's tunnel, carry.
+"""Everything under `/s/{site}`: judge the head, find the site's tunnel, ask its gate, carry.
 
 A site without a tunnel is answered at once; asking the register and Redis for the details is bounded, so that neither
 can hold the answer up.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from sanic import Request
@@ -48,6 +49,7 @@ class Public:
             raise await self._absence(admitted.site)
         forwarded_for = [value for name, value in fields if name == "x-forwarded-for"]
         address = client_address(request.ip, forwarded_for, self._trusted)
+        link.gate.admit(admitted, address, now=time.time(), steady_now=link.loop.time())
         protocol = public_ws if admitted.is_websocket else public_http
         try:
             await protocol.carry(self._server, request, admitted, address, link)

@@ -9,20 +9,24 @@ import asyncio
 import random
 import secrets
 import time
+from collections.abc import Callable
 
 from sanic import Request
 
 from common import logs
-from common.errors import AppError, RedisUnavailable, StoreUnavailable
+from common.errors import AppError, FieldError, RedisUnavailable, StoreUnavailable
 from common.security.device_keys import decode_public_key
+from common.security.tokens import ACCESS, TICKET, InvalidToken, TokenCheck
 from common.tunnel.connection import TunnelConnection
 from common.tunnel.errors import ErrorCode, HandshakeFailed, tunnel_close_code
-from common.tunnel.handshake import NONCE_BYTES, RelayHandshake
+from common.tunnel.handshake import NONCE_BYTES, Hello, RelayHandshake
 from common.tunnel.limits import Limits
 from common.tunnel.states import Role
+from relay.admission import Gate
 from relay.handlers.link import TunnelLink
 from relay.ports import Presence, Register, SiteRow, Socket, UpgradeRefused, WebServer
 from relay.sites import Site, Sites
+from relay.throttle import LoginThrottle
 
 SUBPROTOCOL = "wallport-tunnel.v1"
 
@@ -57,6 +61,7 @@ class Tunnels:
         sites: Sites[TunnelLink],
         register: Register,
         presence: Presence,
+        logins: LoginThrottle,
         origin: str,
         limits: Limits,
     ) -> None:
@@ -64,6 +69,7 @@ class Tunnels:
         self._sites = sites
         self._register = register
         self._presence = presence
+        self._logins = logins
         self._origin = origin
         self._limits = limits
         self._node_id = secrets.token_hex(4)
@@ -110,6 +116,7 @@ class Tunnels:
         handshake.receive_proof(proof, decode_public_key(public_key) if public_key is not None else None)
         if row is None or public_key is None:
             raise HandshakeFailed(ErrorCode.AUTH, "the edge did not prove its identity")
+        token_check = _token_check(hello)
         fence = await self._next_fence(row, hello.last_fence)
         if not inbox.empty():
             raise HandshakeFailed(ErrorCode.PROTOCOL, "the edge did not wait for WELCOME")
@@ -120,13 +127,18 @@ class Tunnels:
             peer=hello.limits,
             ping_phase=random.random(),  # noqa: S311 -- spreads load, guards nothing
         )
-        link = TunnelLink(Site(row.site_id, row.name), fence, public_key, socket, connection, self._limits)
+        gate = Gate(row.site_id, token_check, self._logins)
+        link = TunnelLink(Site(row.site_id, row.name), fence, public_key, socket, connection, self._limits, gate)
         replaced = self._sites.claim(link)
         if replaced is link:
             raise HandshakeFailed(ErrorCode.SUPERSEDED, "a newer connection was faster")
         socket.send(
             handshake.welcome(
-                fence=fence, node_id=self._node_id, time=time.time(), reconnect_spread_s=RECONNECT_SPREAD_S
+                fence=fence,
+                node_id=self._node_id,
+                time=time.time(),
+                reconnect_spread_s=RECONNECT_SPREAD_S,
+                site_name=row.name,
             )
         )
         link.start()
@@ -166,6 +178,24 @@ async def check_links(sites: Sites[TunnelLink], register: Register) -> None:
     for link in links:
         if keys.get(link.site.site_id, ("", None))[1] != link.public_key:
             link.close(ErrorCode.REVOKED, "the site was removed or enrolled anew")
+
+
+def _token_check(hello: Hello) -> Callable[[str, bool], float | None] | None:
+    """`relay.admission.TokenCheck` by the key that the edge told; None when it told none."""
+    if not hello.token_key:
+        return None
+    try:
+        tokens = TokenCheck(decode_public_key(hello.token_key.key), hello.token_key.site)
+    except FieldError:
+        raise HandshakeFailed(ErrorCode.PROTOCOL, "the key of the site's tokens is malformed") from None
+
+    def check(token: str, is_ticket: bool) -> float | None:
+        try:
+            return tokens.check(TICKET if is_ticket else ACCESS, token)
+        except InvalidToken:
+            return None
+
+    return check
 
 
 def _put(inbox: "asyncio.Queue[bytes | None]", socket: Socket, data: bytes, is_text: bool) -> None:

@@ -15,7 +15,7 @@ from common.security.device_keys import DeviceKey, encode_public_key
 from edge.adapters.enrolment import EnrolmentRefused, checked_relay_url, enrol
 from relay.adapters.registry import CODE_LIFE_S, NoSuchSite, SiteExists, open_registry
 from relay.ports import BadCode
-from tests.kit import tunnel_stack
+from tests.kit import site_tokens, tunnel_stack
 from tests.kit.servers import RedisServer
 from tests.kit.waiting import eventually
 
@@ -222,7 +222,7 @@ class TestBadDays:
             eventually(lambda: offline(relay, "home"), what="the site being offline")
         relay.process.stop()
         relay.process.start()
-        answer = httpx.get(f"{relay.site_url('home')}/api/v1/state")
+        answer = httpx.get(f"{relay.site_url('home')}/api/v1/state", headers=site_tokens.headers())
         assert (answer.status_code, answer.json()["code"]) == (503, "site_offline")
         assert answer.json()["since"] is not None
 

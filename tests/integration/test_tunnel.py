@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.kit import tunnel_stack
+from tests.kit import site_tokens, tunnel_stack
 from tests.kit.servers import RedisServer
 from tests.kit.site_api import pattern
 from tests.kit.waiting import eventually
@@ -48,7 +49,7 @@ def edge(
 @pytest.fixture
 def phone(relay: tunnel_stack.Relay, edge: tunnel_stack.Edge) -> Iterator[httpx.Client]:
     assert edge.status == "ok"
-    with httpx.Client(base_url=relay.site_url(SITE), timeout=20) as client:
+    with httpx.Client(base_url=relay.site_url(SITE), headers=site_tokens.headers(), timeout=20) as client:
         yield client
 
 
@@ -128,7 +129,8 @@ class TestHttp:
         self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge, phone: httpx.Client
     ) -> None:
         """With a known length before any of it is read, else as soon as it is seen."""
-        head = f"POST /s/{SITE}/api/upload HTTP/1.1\r\nHost: relay\r\nContent-Length: {11 * 1024 * 1024}\r\n\r\n"
+        head = f"POST /s/{SITE}/api/upload HTTP/1.1\r\nHost: relay\r\nContent-Length: {11 * 1024 * 1024}\r\n"
+        head += f"Authorization: Bearer {site_tokens.token()}\r\n\r\n"
         assert raw_answer(relay.port, head).startswith("HTTP/1.1 413")
         pieces = iter([b"x" * 1024 * 1024] * 10 + [b"x"])
         told = phone.post("/api/upload", content=pieces)
@@ -158,8 +160,8 @@ class TestHttp:
     def test_an_expected_100_continue_is_given(self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge) -> None:
         """Once the edge takes the request, so that a phone does not send a body in vain."""
         with socket.create_connection(("127.0.0.1", relay.port), timeout=10) as sock:
-            head = f"POST /s/{SITE}/api/upload HTTP/1.1\r\nHost: r\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
-            sock.sendall(head.encode())
+            head = f"POST /s/{SITE}/api/upload HTTP/1.1\r\nHost: r\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
+            sock.sendall(f"{head}Authorization: Bearer {site_tokens.token()}\r\n\r\n".encode())
             assert sock.recv(100).startswith(b"HTTP/1.1 100")
             sock.sendall(b"hello")
             assert b'"size":5' in sock.recv(1000)
@@ -168,7 +170,12 @@ class TestHttp:
 class TestWebsockets:
     def test_text_and_binary_come_back(self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge) -> None:
         """Also a message larger than every window, and an empty one."""
-        with connect(f"{relay.websocket_url(SITE)}/api/ws", compression=None, proxy=None) as ws:
+        with connect(
+            f"{relay.websocket_url(SITE)}/api/ws",
+            compression=None,
+            proxy=None,
+            additional_headers=site_tokens.headers(),
+        ) as ws:
             messages: list[str | bytes] = ["hällo", b"\x00\xff", "", "x" * 400_000, b"y" * 900_000]
             for message in messages:
                 ws.send(message)
@@ -176,7 +183,12 @@ class TestWebsockets:
 
     def test_the_sub_protocol_is_the_sites_choice(self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge) -> None:
         offered = [Subprotocol("other"), Subprotocol("wallport.v1")]
-        with connect(f"{relay.websocket_url(SITE)}/api/ws-spoken", subprotocols=offered, proxy=None) as ws:
+        with connect(
+            f"{relay.websocket_url(SITE)}/api/ws-spoken",
+            subprotocols=offered,
+            proxy=None,
+            additional_headers=site_tokens.headers(),
+        ) as ws:
             assert ws.subprotocol == "wallport.v1"
             assert ws.recv(5) == "speaking wallport.v1"
 
@@ -184,7 +196,7 @@ class TestWebsockets:
     def test_the_sites_close_code_reaches_the_phone(
         self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge, code: int
     ) -> None:
-        with connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None) as ws:
+        with connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None, additional_headers=site_tokens.headers()) as ws:
             ws.send(f"close {code} bye")
             with pytest.raises(ConnectionClosed) as caught:
                 ws.recv(10)
@@ -195,7 +207,7 @@ class TestWebsockets:
     def test_the_phones_close_code_reaches_the_site(
         self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge, phone: httpx.Client, code: int
     ) -> None:
-        with connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None) as ws:
+        with connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None, additional_headers=site_tokens.headers()) as ws:
             ws.send("x")
             ws.recv(10)
             ws.close(code)
@@ -205,7 +217,7 @@ class TestWebsockets:
         self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge, phone: httpx.Client
     ) -> None:
         before = count(phone, "websockets")
-        with connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None) as ws:
+        with connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None, additional_headers=site_tokens.headers()) as ws:
             ws.send("x")
             ws.recv(10)
             assert count(phone, "websockets") == before + 1
@@ -216,7 +228,9 @@ class TestWebsockets:
         """The phone learns why, rather than seeing a websocket that closes at once."""
         with (
             pytest.raises(InvalidStatus) as caught,
-            connect(f"{relay.websocket_url(SITE)}/api/ws-refused", proxy=None),
+            connect(
+                f"{relay.websocket_url(SITE)}/api/ws-refused", proxy=None, additional_headers=site_tokens.headers()
+            ),
         ):
             pass
         assert caught.value.response.status_code == 403
@@ -226,7 +240,7 @@ class TestWebsockets:
     def test_a_message_that_is_not_utf_8_closes_with_1007(
         self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge
     ) -> None:
-        with connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None) as ws:
+        with connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None, additional_headers=site_tokens.headers()) as ws:
             ws.send(b"\xff\xfe", text=True)
             with pytest.raises(ConnectionClosedError) as caught:
                 ws.recv(10)
@@ -238,7 +252,7 @@ class TestWebsockets:
     ) -> None:
         """Twenty at once, while a websocket is open and talking."""
         with (
-            connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None) as ws,
+            connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None, additional_headers=site_tokens.headers()) as ws,
             concurrent.futures.ThreadPoolExecutor(20) as pool,
         ):
             answers = [pool.submit(phone.get, "/api/download", params={"size": 200_000}) for _ in range(20)]
@@ -271,7 +285,7 @@ class TestBadDays:
     ) -> None:
         site = "cut"
         with tunnel_stack.edge(relay, site, tmp_path / "edge", api_socket) as running:
-            client = httpx.Client(base_url=relay.site_url(site), timeout=20)
+            client = httpx.Client(base_url=relay.site_url(site), headers=site_tokens.headers(), timeout=20)
             with client, client.stream("GET", "/api/events") as answer:
                 pieces = answer.iter_text()
                 assert next(pieces) == "data: first\n\n"
@@ -285,7 +299,7 @@ class TestBadDays:
         site = "went"
         with (
             tunnel_stack.edge(relay, site, tmp_path / "edge", api_socket) as running,
-            connect(f"{relay.websocket_url(site)}/api/ws", proxy=None) as ws,
+            connect(f"{relay.websocket_url(site)}/api/ws", proxy=None, additional_headers=site_tokens.headers()) as ws,
         ):
             ws.send("x")
             assert ws.recv(10) == "x"
@@ -295,19 +309,16 @@ class TestBadDays:
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code in (1001, 1011, 1012)
 
-    def test_an_api_that_is_down_is_a_502(self, relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path) -> None:
+    def test_an_api_that_is_down_is_a_502(self, relay: tunnel_stack.Relay, tmp_path: Path) -> None:
         """And the tunnel stays."""
         site = "no-api"
-        running = tunnel_stack.Edge(tmp_path / "edge", tmp_path / "missing.sock")
-        running.enrol(relay, site)
-        running.start()
-        try:
-            eventually(lambda: running.status == "ok", what="the tunnel")
-            answer = httpx.get(f"{relay.site_url(site)}/api/v1/state")
-            assert (answer.status_code, answer.json()["code"]) == (502, "tunnel_upstream")
-            assert running.status == "ok"
-        finally:
-            running.stop()
+        with ExitStack() as api:
+            path = api.enter_context(tunnel_stack.site_api(tmp_path / "api"))
+            with tunnel_stack.edge(relay, site, tmp_path / "edge", path) as running:
+                api.close()
+                answer = httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers())
+                assert (answer.status_code, answer.json()["code"]) == (502, "tunnel_upstream")
+                assert running.status == "ok"
 
     def test_an_unknown_site_is_a_404(self, relay: tunnel_stack.Relay) -> None:
         answer = httpx.get(f"{relay.site_url('nobody')}/api/v1/state")
@@ -361,7 +372,7 @@ class TestBadDays:
 
 
 def offline_answer(relay: tunnel_stack.Relay, site: str) -> httpx.Response | None:
-    answer = httpx.get(f"{relay.site_url(site)}/api/v1/state")
+    answer = httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers())
     return answer if answer.status_code == 503 else None
 
 

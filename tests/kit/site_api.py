@@ -12,6 +12,8 @@ from typing import Any
 from sanic import Request, Sanic, Websocket, response
 from sanic.response import HTTPResponse
 
+from tests.kit import site_tokens
+
 app: Sanic[Any, Any] = Sanic("site-api", configure_logging=False)
 app.config.AUTO_EXTEND = False
 app.ctx.counts = {"cancelled": 0, "websockets": 0}
@@ -21,6 +23,11 @@ app.ctx.gate = asyncio.Event()
 @app.get("/api/v1/state")
 async def state(_: Request) -> HTTPResponse:
     return response.json({"seq": 1, "grid": {"power_w": -3120}})
+
+
+@app.get("/internal/token-key")
+async def token_key(_: Request) -> HTTPResponse:
+    return response.json({"site": site_tokens.KEY.site, "key": site_tokens.KEY.public_text})
 
 
 @app.get("/api/request/<path:path>")

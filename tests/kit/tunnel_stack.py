@@ -19,6 +19,7 @@ from edge.adapters.local_api import UnixApi
 from edge.adapters.relay_socket import WebsocketsRelay
 from edge.loops.tunnel import TunnelLoop
 from relay.adapters.registry import Registry, open_registry
+from tests.kit import site_tokens
 from tests.kit.ports import reserved_port
 from tests.kit.process import ServerProcess, accepts
 from tests.kit.waiting import eventually
@@ -131,7 +132,7 @@ def edge(relay: Relay, site: str, data_dir: Path, api_socket: Path) -> Iterator[
 
 
 def is_online(relay: Relay, site: str) -> bool:
-    return httpx.get(f"{relay.site_url(site)}/api/v1/state").status_code == 200
+    return httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers()).status_code == 200
 
 
 def environ() -> dict[str, str]:
