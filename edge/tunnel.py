@@ -102,6 +102,10 @@ class RelaySocket(Protocol):
         """The next message, or None when none came in time; raises RelayUnavailable, also for text."""
         ...
 
+    def acknowledged_bytes(self) -> int | None:
+        """All that the relay's host has acknowledged so far; None where the system cannot tell. Never blocks."""
+        ...
+
     def close(self, code: int, reason: str) -> None:
         """Say goodbye, waiting at most a second for the answer; not while another thread sends."""
         ...
@@ -200,6 +204,14 @@ class Ending(Enum):
     RENEWED = "renewed"  # by ourselves, to say HELLO anew
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`lived_s` is how long the connection was up, None if it never was."""
+
+    ending: Ending
+    lived_s: float | None
+
+
 _ENDINGS = {
     tunnel_close_code(ErrorCode.AUTH): Ending.REFUSED,
     tunnel_close_code(ErrorCode.REVOKED): Ending.REFUSED,
@@ -211,6 +223,18 @@ _ENDINGS = {
 def ending_of(close_code: int | None) -> Ending:
     """What the relay's close code means for the next try."""
     return _ENDINGS.get(close_code or 0, Ending.LOST)
+
+
+def pause_after_goodbye_s(after_s: float, spread_s: float, lived_s: float | None, backoff: Backoff) -> float:
+    """Seconds until the next try when the relay asked for one while this connection still serves.
+
+    A relay that says so again and again meets growing pauses.
+    """
+    pause_s = after_s + backoff.draw.uniform(0.0, spread_s)
+    if lived_s is not None and lived_s >= HEALTHY_AFTER_S:
+        backoff.reset()
+        return pause_s
+    return max(pause_s, backoff.next_delay_s())
 
 
 def next_pause_s(

@@ -98,6 +98,16 @@ class TunnelConnection:
         return len(self._session.streams)
 
     @property
+    def live_streams(self) -> list[int]:
+        """Ids of websockets and event streams: what lasts until somebody ends it."""
+        return [stream.id for stream in self._session.streams.values() if stream.priority is Priority.LIVE]
+
+    @property
+    def is_drained(self) -> bool:
+        """No stream is left, and nothing waits to be sent."""
+        return not self._session.streams and not self._session.out.control
+
+    @property
     def stalled_streams(self) -> int:
         """Streams on which something waits for the other end, or for the application, to take what came before."""
         return sum(self._session.is_stalled(stream) for stream in self._session.streams.values())

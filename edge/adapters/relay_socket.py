@@ -9,6 +9,7 @@ exceptions. Used by edge/loops/tunnel.py.
 import contextlib
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,10 @@ NOT_SENT_LOWAT = 64 * 1024
 """Bytes the kernel may hold unsent: what is there cannot be overtaken by a PONG or a live value."""
 
 
+ACKED_AT = 120
+"""Offset of `tcpi_bytes_acked` in Linux' struct tcp_info, which only ever grows at its end (4.1 and newer)."""
+
+
 class WebsocketsRelaySocket:
     """`edge.tunnel.RelaySocket`. `cutter` is a second handle of the same connection, below TLS."""
 
@@ -53,6 +58,14 @@ class WebsocketsRelaySocket:
         if isinstance(message, str):
             raise RelayUnavailable("the relay sent text")
         return message
+
+    def acknowledged_bytes(self) -> int | None:
+        if not hasattr(socket, "TCP_INFO"):
+            return None
+        with contextlib.suppress(OSError, struct.error):
+            info = self._cutter.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKED_AT + 8)
+            return int(struct.unpack_from("=Q", info, ACKED_AT)[0])
+        return None
 
     def close(self, code: int, reason: str) -> None:
         with contextlib.suppress(WebSocketException, OSError):

@@ -1,8 +1,7 @@
 """Keeps the one line to the relay: connects, proves who we are, serves what comes, comes back after every loss.
 
-The shell of `TunnelConnection` at home, in threads: this one reads and only parses and hands on; one writes; one
-watches both from outside and cuts the line when the relay is silent or takes nothing; each request has one of a
-bounded pool (edge/loops/streams.py). One lock guards the core and nobody holds it over I/O. Without an enrolment
+Decides when to dial and tells health what came of it; the connection itself is edge/loops/line.py. A relay that another
+one takes over from says GOAWAY: its connection is left to end by itself, beside the new one. Without an enrolment
 nothing goes out. What HELLO says is kept true by edge/loops/renewal.py: whatever changes is told by dialling anew.
 """
 
@@ -16,23 +15,22 @@ from urllib.parse import urlsplit
 from common import logs
 from common.backoff import Backoff
 from common.health import Health, Status
-from common.security.device_keys import DeviceKeyUnusable
-from common.tunnel.errors import HandshakeFailed
 from common.tunnel.handshake import EdgeHandshake, TokenKeyInfo, Welcome
 from common.tunnel.limits import Limits
+from edge.loops.line import Line
 from edge.loops.renewal import Renewal
-from edge.loops.session import TunnelSession
 from edge.tunnel import (
     Ending,
     Enrolment,
     Enrolments,
     EnrolmentUnusable,
     LocalApi,
+    Outcome,
     Relay,
     RelaySocket,
     RelayUnavailable,
-    ending_of,
     next_pause_s,
+    pause_after_goodbye_s,
 )
 
 COMPONENT = "relay"
@@ -49,8 +47,17 @@ LOOK_EVERY_S = 2.0
 TOKEN_KEY_WITHIN_S = 2.0
 """For the api to tell the key of its tokens before the first dialling, which saves a second one."""
 
-PAUSE_STEP_S = 0.5
+PAUSE_STEP_S = 0.25
 """A pause ends so soon after something is new."""
+
+MOST_LEAVING = 2
+"""Connections that a relay is about to end, kept for what still runs on them."""
+
+LEAVING_S = 300.0
+"""For such a connection at most; the relay closes it long before."""
+
+STOP_S = 7.0
+"""For all connections to end when the process stops: requests under way have 4 s, goodbyes 2."""
 
 CONTESTED = "connected, but another edge has the same identity: stop that one, or enrol this one anew"
 
@@ -75,7 +82,8 @@ class TunnelLoop:
         self._renewal = Renewal(enrolments, api, self._renew)
         self._told: tuple[Enrolment, TokenKeyInfo | None] | None = None  # by the last HELLO
         self._is_renewed = threading.Event()  # since then
-        self._session: TunnelSession | None = None
+        self._line: Line | None = None  # the newest
+        self._leaving: list[Line] = []  # older ones, which their relay is about to end
 
     def run(self, stop: threading.Event) -> None:
         self._renewal = Renewal(self._enrolments, self._api, self._renew)
@@ -90,21 +98,37 @@ class TunnelLoop:
                     self._renewal.knows_token_key.wait(TOKEN_KEY_WITHIN_S)
                     self._is_renewed.clear()
                     self._told = enrolment, self._renewal.token_key
-                    ending, lived_s = self._connect(enrolment, workers, stop)
-                    pause_s = next_pause_s(ending, lived_s, self._spread_s, self._backoff)
-                    self._pause(pause_s, stop)
+                    self._pause(self._connect(enrolment, workers, stop), stop)
+                self._end_lines()
         finally:
             self._renewal.end()
         self._api.close()
+
+    def current(self) -> tuple[Enrolment, int] | None:
+        """What the newest connection serves, and its fence; None while there is none. For any thread."""
+        line, told = self._line, self._told
+        return (told[0], line.fence) if line is not None and told is not None and line.fence else None
+
+    def reconnect(self, why: str) -> None:
+        """Give the newest connection up and dial anew. For any thread."""
+        line = self._line
+        if line is not None:
+            line.cut(why)
+
+    def figures(self) -> tuple[int, int, float | None]:
+        """Of the newest connection: open streams, how many of them are stalled, round trip in seconds."""
+        line = self._line
+        session = line.session if line is not None else None
+        return session.figures() if session is not None else (0, 0, None)
 
     def _renew(self) -> None:
         """In the renewal's thread: perhaps what the last HELLO said is not true any more."""
         if self._told == (self._renewal.enrolment, self._renewal.token_key):
             return
         self._is_renewed.set()
-        session = self._session
-        if session is not None:
-            session.interrupt("dialling anew, with what has changed here")
+        line = self._line
+        if line is not None:
+            line.interrupt("dialling anew, with what has changed here")
 
     def _enrolment(self) -> Enrolment | None:
         try:
@@ -116,42 +140,69 @@ class TunnelLoop:
             self._report(Status.DISABLED, None)
         return enrolment
 
-    def _connect(
-        self, enrolment: Enrolment, workers: ThreadPoolExecutor, stop: threading.Event
-    ) -> tuple[Ending, float | None]:
-        """One connection from dialling to its end; how it ended, and how long it was up."""
+    def _connect(self, enrolment: Enrolment, workers: ThreadPoolExecutor, stop: threading.Event) -> float:
+        """One connection from dialling until it ends or its relay says goodbye; returns the pause to make then."""
         if COMPONENT not in self._health.components() or self._is(Status.DISABLED):
             self._report(Status.STARTING, None)
-        opened_at: float | None = None
-        try:
-            with self._relay.connect(enrolment.relay_url) as socket:
-                welcome = self._shake_hands(enrolment, socket)
-                opened_at = time.monotonic()
-                self._welcomed(enrolment, welcome)
-                session = self._session = TunnelSession(socket, welcome, self._limits, self._api, workers)
-                if not self._is_renewed.is_set():
-                    session.run(stop)
-        except HandshakeFailed as exc:
-            ending = ending_of(exc.close_code)
-            self._report(Status.FAILING, exc.message, exc.detail)
-        except RelayUnavailable as exc:
-            ending = ending_of(exc.close_code)
-            if self._is_renewed.is_set():
-                log.info("tunnel_renewed", reason=exc.message)
-            else:
-                self._report(Status.FAILING, exc.message, exc.detail)
-        except DeviceKeyUnusable as exc:
-            ending = Ending.REFUSED
-            self._report(Status.FAILING, exc.message, exc.detail)
-        else:
-            ending = Ending.LOST
-        finally:
-            self._session = None
+        line = self._line = Line(
+            self._relay,
+            enrolment.relay_url,
+            lambda socket: self._shake_hands(enrolment, socket),
+            lambda welcome: self._welcomed(enrolment, welcome),
+            self._limits,
+            self._api,
+            workers,
+            self._health,
+        )
+        if self._is_renewed.is_set():
+            line.interrupt("dialling anew, with what has changed here")
+        line.start()
+        while not line.changed.wait(PAUSE_STEP_S):
+            self._prune_leaving()
+            if stop.is_set():
+                return 0.0
+        if line.outcome is None and line.goodbye is not None:
+            self._health.count("relay_goodbyes")
+            self._leaving.append(line)
+            self._prune_leaving()
+            goodbye, spread_s = line.goodbye, line.goodbye.spread_s or self._spread_s
+            return pause_after_goodbye_s(goodbye.reconnect_after_s, spread_s, line.lived_s(), self._backoff)
+        outcome = line.outcome or Outcome(Ending.LOST, line.lived_s())
+        return self._ended(line, outcome)
+
+    def _ended(self, line: Line, outcome: Outcome) -> float:
+        self._line = None
+        ending = outcome.ending
         if self._is_renewed.is_set():
             ending = Ending.RENEWED
-        return ending, time.monotonic() - opened_at if opened_at is not None else None
+            log.info("tunnel_renewed")
+        elif line.failure is not None:
+            self._report(Status.FAILING, line.failure.message, line.failure.detail)
+        if outcome.lived_s is not None:
+            self._health.count(f"relay_ended_{ending.value}")
+        else:
+            self._health.count("relay_dials_failed")
+        return next_pause_s(ending, outcome.lived_s, self._spread_s, self._backoff)
+
+    def _prune_leaving(self) -> None:
+        """Forget those that have ended, and end what should have long ago."""
+        for line in self._leaving[:-MOST_LEAVING]:
+            line.cut("too many connections that are about to end")
+        for line in self._leaving:
+            if line.goodbye_for_s() > LEAVING_S:
+                line.cut("the relay did not end the connection that it took leave of")
+        self._leaving = [line for line in self._leaving if line.outcome is None]
+
+    def _end_lines(self) -> None:
+        lines = [line for line in (self._line, *self._leaving) if line is not None]
+        for line in lines:
+            line.stop()
+        deadline = time.monotonic() + STOP_S
+        for line in lines:
+            line.join(max(0.0, deadline - time.monotonic()))
 
     def _welcomed(self, enrolment: Enrolment, welcome: Welcome) -> None:
+        """In the line's thread."""
         self._last_fence, self._spread_s = welcome.fence, welcome.reconnect_spread_s
         name = welcome.site_name or enrolment.site
         log.info("tunnel_opened", site=name, fence=welcome.fence)
