@@ -54,5 +54,6 @@ def edge_health() -> str:
 
 
 def relay_site(site_id: str) -> str:
-    """Hash of the relay: `fence` (int, grows with each connection), `online_since`, `last_seen_at`, `offline_since`."""
+    """Hash of the relay: `fence` (int, grows with each connection), `online_since`, `last_seen_at`, `offline_since`,
+    `rival_at` (two edges with one identity)."""
     return f"wallport:relay:site:{site_id}"

@@ -21,6 +21,9 @@ from relay.sites import as_rfc3339
 EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
 
+RIVAL_SHOWN_S = 86_400
+"""How long `site list` tells of two edges with one identity."""
+
 cli = typer.Typer(
     name="wallport-relay",
     help="The public side: takes the edges' tunnels and carries phones' traffic to them.",
@@ -58,7 +61,8 @@ def site_add(name: str) -> None:
 
 @site.command("new-code")
 def site_new_code(name: str) -> None:
-    """Print another one-time code; the present edge keeps working until the code is used."""
+    """Print another one-time code, to move a site to another machine or after `revoke`. The present edge keeps working
+    until the code is used, and is cut then."""
     with _registry() as (registry, settings):
         _print_code(name, registry.new_code(name, time.time()), settings)
 
@@ -69,15 +73,31 @@ def site_list() -> None:
     with _registry() as (registry, settings):
         rows = registry.list_all()
         for row, seen in zip(rows, asyncio.run(_last_seen(settings, rows)), strict=True):
-            typer.echo(f"{row.name:24} {_enrolment(row):34} {_presence(seen)}".rstrip())
+            typer.echo(f"{row.name:24} {_enrolment(row):34} {_presence(seen)}{_rival(seen)}".rstrip())
 
 
 @site.command("remove")
 def site_remove(name: str) -> None:
-    """Forget a site; its tunnel is closed within seconds."""
+    """Forget a site; its tunnel is closed within a second."""
     with _registry() as (registry, _):
         registry.remove(name)
         typer.echo(f"{name} is removed.")
+
+
+@site.command("revoke")
+def site_revoke(name: str) -> None:
+    """Close a site's tunnel within a second, and let its edge in no more; the name stays for another code."""
+    with _registry() as (registry, _):
+        registry.revoke(name)
+        typer.echo(f"{name} is revoked. An edge comes back only with a code of `wallport-relay site new-code {name}`.")
+
+
+@site.command("rename")
+def site_rename(name: str, new_name: str) -> None:
+    """Give a site another name, and so other URLs; its edge stays connected, the old URLs answer 404."""
+    with _registry() as (registry, settings):
+        registry.rename(name, new_name)
+        typer.echo(f"{name} is now {new_name}: {settings.origin}/s/{new_name}/")
 
 
 def main() -> None:
@@ -95,7 +115,7 @@ def _enrolment(row: SiteRow) -> str:
         return f"enrolled {as_rfc3339(row.enrolled_at)}"
     if row.code_expires_at is not None and row.code_expires_at > time.time():
         return f"code until {as_rfc3339(row.code_expires_at)}"
-    return "not enrolled, code expired"
+    return "not enrolled" if row.code_expires_at is None else "not enrolled, code expired"
 
 
 def _presence(seen: LastSeen | None) -> str:
@@ -106,6 +126,12 @@ def _presence(seen: LastSeen | None) -> str:
     if seen.offline_since is None:
         return f"online, seen {as_rfc3339(seen.last_seen_at)}"
     return f"offline since {as_rfc3339(seen.offline_since)}"
+
+
+def _rival(seen: LastSeen | None) -> str:
+    if seen is None or seen.rival_at is None or seen.rival_at < time.time() - RIVAL_SHOWN_S:
+        return ""
+    return f"; TWO EDGES with this identity, last {as_rfc3339(seen.rival_at)}"
 
 
 async def _last_seen(settings: Settings, rows: list[SiteRow]) -> list[LastSeen | None]:

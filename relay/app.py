@@ -23,7 +23,7 @@ from relay.adapters.registry import ThreadedRegistry, open_registry
 from relay.adapters.sanic_response import SanicAnswer
 from relay.adapters.sanic_socket import check_upgrade, upgrade
 from relay.door import METHODS
-from relay.handlers.enroll import enroll
+from relay.handlers.enroll import enroll, rotate_key
 from relay.handlers.link import TunnelLink
 from relay.handlers.public import Public
 from relay.handlers.tunnel import Tunnels, check_links
@@ -34,7 +34,11 @@ from relay.sites import Sites
 from relay.throttle import LoginThrottle
 
 BEAT_S = 5.0
-"""Between looks at Redis, the register and the tunnels' keys: how long a removed site may still be reached."""
+"""Between looks at Redis and the register."""
+
+CHANGES_EVERY_S = 0.5
+"""Between looks at one number in the register: so long a revoked or renamed site may still be reached by its edge and
+its old name, whichever process changed it, with or without Redis."""
 
 LARGEST_HEAD = 16_384  # bytes; Sanic's own ceiling
 
@@ -101,6 +105,9 @@ def _add_routes(app: Sanic[Any, Any], parts: Parts, server: WebServer, settings:
     async def enrolment(request: Request) -> HTTPResponse:
         return await enroll(request, parts.register, parts.sites)
 
+    async def key_change(request: Request) -> HTTPResponse:
+        return await rotate_key(request, parts.register, settings.origin)
+
     async def healthz(_: Request) -> HTTPResponse:
         return HTTPResponse(b'{"status":"ok"}', content_type="application/json")
 
@@ -113,6 +120,7 @@ def _add_routes(app: Sanic[Any, Any], parts: Parts, server: WebServer, settings:
     app.add_route(site, "/s/<site>", methods=sorted(METHODS), stream=True, name="site_root")
     app.add_route(site, "/s/<site>/<path:path>", methods=sorted(METHODS), stream=True, name="site")
     app.add_route(enrolment, "/enroll", methods=["POST"])
+    app.add_route(key_change, "/rotate-key", methods=["POST"])
     app.add_route(healthz, "/healthz", methods=["GET", "HEAD"])
     app.add_route(readyz, "/readyz", methods=["GET", "HEAD"])
 
@@ -160,7 +168,7 @@ async def _start_beat(app: Sanic[Any, Any]) -> None:
     parts: Parts = app.ctx.parts
     for name in ("redis", "database"):
         parts.health.report(name, Status.STARTING)
-    app.ctx.beat = asyncio.create_task(_beat(parts))
+    app.ctx.tasks = [asyncio.create_task(_beat(parts)), asyncio.create_task(_follow_changes(parts))]
     log.info("relay_started")
 
 
@@ -183,11 +191,24 @@ async def _beat_redis(parts: Parts) -> None:
 async def _beat_register(parts: Parts) -> None:
     try:
         await parts.register.ping()
-        await check_links(parts.sites, parts.register)
     except AppError as exc:
         _report(parts.health, "database", exc)
     else:
         _report(parts.health, "database", None)
+
+
+async def _follow_changes(parts: Parts) -> None:
+    """Have the tunnels obey what any process has changed in the register."""
+    seen = -1
+    while True:
+        try:
+            revision = await parts.register.revision()
+            if revision != seen:
+                await check_links(list(parts.sites), parts.sites, parts.register)
+                seen = revision
+        except AppError as exc:  # the beat reports it
+            log.debug("changes_not_seen", reason=exc.message)
+        await asyncio.sleep(CHANGES_EVERY_S)
 
 
 def _report(health: Health, name: str, failure: AppError | None) -> None:
@@ -199,7 +220,8 @@ def _report(health: Health, name: str, failure: AppError | None) -> None:
 
 
 async def _drain(app: Sanic[Any, Any]) -> None:
-    app.ctx.beat.cancel()
+    for task in app.ctx.tasks:
+        task.cancel()
     await app.ctx.tunnels.stop()
 
 

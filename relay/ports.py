@@ -31,6 +31,15 @@ class BadCode(AppError):
         super().__init__("The enrolment code is wrong, was used, or has expired; the relay's owner can make a new one.")
 
 
+class BadRotation(AppError):
+    """The old key did not sign the new one, or is not the site's; which of these is not told."""
+
+    code = "bad_rotation"
+
+    def __init__(self) -> None:
+        super().__init__("The present key of the site did not sign the new one.")
+
+
 class Socket(Protocol):
     """A websocket that calls back. Nothing here blocks or waits; all of it runs on the server's event loop."""
 
@@ -153,6 +162,15 @@ class Register(Protocol):
         """Use up a code: its site's edge is from now on whoever has the key. Raises BadCode."""
         ...
 
+    async def rotate(self, site_id: str, old_key: str, new_key: str) -> SiteRow:
+        """Put a key in the place of another, whose consent the caller has checked. Raises BadRotation if that other one
+        is not the site's; a repetition does nothing."""
+        ...
+
+    async def revision(self) -> int:
+        """Grows with every change of a site."""
+        ...
+
     async def find(self, site_id: str) -> SiteRow | None: ...
 
     async def find_named(self, name: str) -> SiteRow | None: ...
@@ -166,11 +184,15 @@ class Register(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """Unix seconds; None when not known. `offline_since` is None while the site is, or was last known to be, online."""
+    """Unix seconds; None when not known. `offline_since` is None while the site is, or was last known to be, online.
+
+    `rival_at` is when two edges with its identity were last seen.
+    """
 
     online_since: float | None
     last_seen_at: float | None
     offline_since: float | None
+    rival_at: float | None = None
 
     @property
     def gone_since(self) -> float | None:
@@ -188,6 +210,10 @@ class Presence(Protocol):
     async def note_online(self, site_id: str, now: float) -> None: ...
 
     async def note_offline(self, site_id: str, now: float) -> None: ...
+
+    async def note_rival(self, site_id: str, now: float) -> None:
+        """Two edges prove the site's identity in turns."""
+        ...
 
     async def note_seen(self, site_ids: Iterable[str], now: float) -> None:
         """All these sites are online."""

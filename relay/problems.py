@@ -26,6 +26,7 @@ _STATUS = {
     "login_required": 401,
     "invalid_token": 401,
     "bad_code": 403,
+    "bad_rotation": 403,
     "not_found": 404,
     "unknown_site": 404,
     "method_not_allowed": 405,

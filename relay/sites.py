@@ -44,8 +44,7 @@ class UnknownSite(AppError):
 class Link(Protocol):
     """A live tunnel, as far as this module cares."""
 
-    @property
-    def site(self) -> Site: ...
+    site: Site
 
     @property
     def fence(self) -> int: ...
@@ -87,7 +86,7 @@ class Sites(Generic[L]):
         if present is not None:
             if present.fence > link.fence:
                 return link
-            self._by_name.pop(present.site.name, None)
+            self._forget_name(present)
         self._by_id[link.site.site_id] = self._by_name[link.site.name] = link
         self._lost_at.pop(link.site.site_id, None)
         return present
@@ -97,17 +96,30 @@ class Sites(Generic[L]):
         if self._by_id.get(link.site.site_id) is not link:
             return False
         del self._by_id[link.site.site_id]
-        if self._by_name.get(link.site.name) is link:
-            del self._by_name[link.site.name]
+        self._forget_name(link)
         self._lost_at[link.site.site_id] = now
         return True
+
+    def rename(self, link: L, name: str) -> None:
+        """The link's site has another name from now on; the old one is nobody's, or whoever's took it meanwhile."""
+        self._forget_name(link)
+        link.site = Site(link.site.site_id, name)
+        if self._by_id.get(link.site.site_id) is link:
+            self._by_name[name] = link
 
     def live(self, name: str) -> L | None:
         return self._by_name.get(name)
 
+    def live_by_id(self, site_id: str) -> L | None:
+        return self._by_id.get(site_id)
+
     def lost_at(self, site_id: str) -> float | None:
         """When this process lost the site's tunnel, Unix seconds; None if it never had one or it is up."""
         return self._lost_at.get(site_id)
+
+    def _forget_name(self, link: L) -> None:
+        if self._by_name.get(link.site.name) is link:
+            del self._by_name[link.site.name]
 
 
 def as_rfc3339(instant: float) -> str:

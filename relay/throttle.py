@@ -36,7 +36,7 @@ class TooManyAttempts(AppError):
     is_retryable = True
 
     def __init__(self, retry_after_s: float) -> None:
-        super().__init__("There were too many attempts to log in; wait a little.")
+        super().__init__("There were too many attempts from here; wait a little.")
         self.retry_after_s = retry_after_s
 
 

@@ -20,6 +20,8 @@ from relay.ports import LastSeen
 TIMEOUT_S = 1.0
 """A Redis that is well answers in under 10 ms, also over a network."""
 
+_SEEN = ["online_since", "last_seen_at", "offline_since", "rival_at"]
+
 _CLAIM = """
 local fence = math.max(tonumber(redis.call('HGET', KEYS[1], 'fence') or '0'), tonumber(ARGV[1])) + 1
 redis.call('HSET', KEYS[1], 'fence', string.format('%.0f', fence))
@@ -61,6 +63,10 @@ class RedisPresence:
         with _translated():
             await cast(Awaitable[Any], self._redis.hset(keys.relay_site(site_id), "offline_since", str(now)))
 
+    async def note_rival(self, site_id: str, now: float) -> None:
+        with _translated():
+            await cast(Awaitable[Any], self._redis.hset(keys.relay_site(site_id), "rival_at", str(now)))
+
     async def note_seen(self, site_ids: Iterable[str], now: float) -> None:
         """All these sites are online; one round trip."""
         with _translated():
@@ -73,7 +79,7 @@ class RedisPresence:
         with _translated():
             found = await cast(
                 Awaitable[list[str | None]],
-                self._redis.hmget(keys.relay_site(site_id), ["online_since", "last_seen_at", "offline_since"]),
+                self._redis.hmget(keys.relay_site(site_id), _SEEN),
             )
         return LastSeen(*(float(value) if value is not None else None for value in found))
 

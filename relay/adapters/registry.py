@@ -20,7 +20,7 @@ from common.errors import AppError, FieldError
 from common.store.bind import Schema, Store, open_store
 from common.store.errors import StoreConflict
 from relay.door import is_site_name
-from relay.ports import BadCode, SiteRow
+from relay.ports import BadCode, BadRotation, SiteRow
 
 CODE_LIFE_S = 600
 """Seconds from `site add` to the last moment of enrolment: long enough to walk to the machine at home."""
@@ -59,6 +59,11 @@ def define(db: Any) -> None:
         created_at = Required(int, size=64)
         enrolled_at = Optional(int, size=64)
 
+    class Change(db.Entity):  # type: ignore[misc]  # Pony has no types
+        _table_ = "relay_change"
+        number = PrimaryKey(int, size=64)
+        revision = Required(int, size=64)
+
 
 def open_registry(url: str) -> "Registry":
     """A registry at `url`; connects and migrates at the first use. Raises FieldError for a URL of the wrong form."""
@@ -79,9 +84,7 @@ class Registry:
 
     def add(self, name: str, now: float) -> str:
         """Add a site; returns its one-time code, which is not kept. Raises FieldError, SiteExists."""
-        if not is_site_name(name):
-            fault = "may have 63 lower-case letters, digits and inner hyphens"
-            raise FieldError(f"bad site name: it {fault}", {"name": fault})
+        _check_name(name)
         code = _new_code()
 
         def work(db: Any) -> None:
@@ -112,7 +115,34 @@ class Registry:
 
     def remove(self, name: str) -> None:
         """Forget a site and its key. Raises NoSuchSite."""
-        self._store.run(lambda db: _named(db, name).delete())
+
+        def work(db: Any) -> None:
+            _named(db, name).delete()
+            _note_change(db)
+
+        self._store.run(work)
+
+    def revoke(self, name: str) -> None:
+        """Forget the site's key and code: no edge is this site until another code is used. Raises NoSuchSite."""
+
+        def work(db: Any) -> None:
+            _named(db, name).set(public_key=None, enrolled_at=None, code_hash=None, code_expires_at=None)
+            _note_change(db)
+
+        self._store.run(work)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a site another name; its edge and key stay. Raises FieldError, NoSuchSite, SiteExists."""
+        _check_name(new_name)
+
+        def work(db: Any) -> None:
+            _named(db, name).set(name=new_name)
+            _note_change(db)
+
+        try:
+            self._store.run(work)
+        except StoreConflict as exc:
+            raise SiteExists(f"there is a site {new_name!r} already") from exc
 
     def enrol(self, code: str, public_key: str, now: float) -> SiteRow:
         """Use up a code: its site's edge is from now on whoever has the key. Raises BadCode."""
@@ -125,7 +155,33 @@ class Registry:
             if site.code_expires_at is None or site.code_expires_at <= now:
                 raise BadCode
             site.set(public_key=public_key, code_hash=None, code_expires_at=None, enrolled_at=int(now))
+            _note_change(db)
             return _row(site)
+
+        return self._store.run(work)
+
+    def rotate(self, site_id: str, old_key: str, new_key: str) -> SiteRow:
+        """Put a key in the place of another, whose consent the caller has checked. Raises BadRotation."""
+
+        def work(db: Any) -> SiteRow:
+            site = db.Site.get_for_update(site_id=site_id)
+            if site is None or site.public_key is None:
+                raise BadRotation
+            if site.public_key != new_key:  # else the answer to the first try was lost
+                if site.public_key != old_key:
+                    raise BadRotation
+                site.set(public_key=new_key)
+                _note_change(db)
+            return _row(site)
+
+        return self._store.run(work)
+
+    def revision(self) -> int:
+        """Grows with every change of a site that running relays must see."""
+
+        def work(db: Any) -> int:
+            change = db.Change.get(number=1)
+            return 0 if change is None else int(change.revision)
 
         return self._store.run(work)
 
@@ -175,6 +231,12 @@ class ThreadedRegistry:
     async def enrol(self, code: str, public_key: str, now: float) -> SiteRow:
         return await self._call(self._registry.enrol, code, public_key, now)
 
+    async def rotate(self, site_id: str, old_key: str, new_key: str) -> SiteRow:
+        return await self._call(self._registry.rotate, site_id, old_key, new_key)
+
+    async def revision(self) -> int:
+        return await self._call(self._registry.revision)
+
     async def find(self, site_id: str) -> SiteRow | None:
         return await self._call(self._registry.find, site_id)
 
@@ -191,6 +253,20 @@ class ThreadedRegistry:
     async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         call = functools.partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _check_name(name: str) -> None:
+    if not is_site_name(name):
+        fault = "may have 63 lower-case letters, digits and inner hyphens"
+        raise FieldError(f"bad site name: it {fault}", {"name": fault})
+
+
+def _note_change(db: Any) -> None:
+    change = db.Change.get_for_update(number=1)
+    if change is None:
+        db.Change(number=1, revision=1)
+    else:
+        change.revision += 1
 
 
 def _named(db: Any, name: str) -> Any:

@@ -47,7 +47,7 @@ class Public:
         link = self._sites.live(admitted.site)
         if link is None:
             raise await self._absence(admitted.site)
-        forwarded_for = [value for name, value in fields if name == "x-forwarded-for"]
+        forwarded_for = request.headers.getall("x-forwarded-for", [])
         address = client_address(request.ip, forwarded_for, self._trusted)
         link.gate.admit(admitted, address, now=time.time(), steady_now=link.loop.time())
         protocol = public_ws if admitted.is_websocket else public_http

@@ -6,6 +6,7 @@ from this process and the edge, which both know a lower bound.
 """
 
 import asyncio
+import contextlib
 import random
 import secrets
 import time
@@ -25,6 +26,7 @@ from common.tunnel.states import Role
 from relay.admission import Gate
 from relay.handlers.link import TunnelLink
 from relay.ports import Presence, Register, SiteRow, Socket, UpgradeRefused, WebServer
+from relay.rivals import Rivals
 from relay.sites import Site, Sites
 from relay.throttle import LoginThrottle
 
@@ -74,6 +76,7 @@ class Tunnels:
         self._limits = limits
         self._node_id = secrets.token_hex(4)
         self._is_stopping = False
+        self._rivals = Rivals()
 
     async def take(self, request: Request) -> None:
         """Upgrade, shake hands, carry until the end. Raises UpgradeRefused and Stopping before the upgrade."""
@@ -116,6 +119,9 @@ class Tunnels:
         handshake.receive_proof(proof, decode_public_key(public_key) if public_key is not None else None)
         if row is None or public_key is None:
             raise HandshakeFailed(ErrorCode.AUTH, "the edge did not prove its identity")
+        if self._rivals.must_wait(row.site_id, hello.boot_id, time.monotonic()) and self._sites.live_by_id(row.site_id):
+            await self._note_rival(row)
+            raise HandshakeFailed(ErrorCode.SUPERSEDED, "another edge has the same identity, and is connected")
         token_check = _token_check(hello)
         fence = await self._next_fence(row, hello.last_fence)
         if not inbox.empty():
@@ -132,6 +138,7 @@ class Tunnels:
         replaced = self._sites.claim(link)
         if replaced is link:
             raise HandshakeFailed(ErrorCode.SUPERSEDED, "a newer connection was faster")
+        is_contested = self._rivals.claim(row.site_id, hello.boot_id, time.monotonic())
         socket.send(
             handshake.welcome(
                 fence=fence,
@@ -139,13 +146,23 @@ class Tunnels:
                 time=time.time(),
                 reconnect_spread_s=RECONNECT_SPREAD_S,
                 site_name=row.name,
+                is_contested=is_contested,
             )
         )
         link.start()
         log.info("tunnel_opened", site=row.name, fence=fence, key=hello.key_id, boot=hello.boot_id)
         if replaced is not None:
             replaced.close(ErrorCode.SUPERSEDED, "a newer connection of this site")
+        if is_contested:
+            await self._note_rival(row)
         return link
+
+    async def _note_rival(self, row: SiteRow) -> None:
+        log.warning("identity_contested", site=row.name)
+        try:
+            await self._presence.note_rival(row.site_id, time.time())
+        except RedisUnavailable as exc:
+            log.debug("presence_not_noted", site=row.name, detail=exc.detail)
 
     async def _next_fence(self, row: SiteRow, last_fence: int) -> int:
         at_least = self._sites.highest_fence(row.site_id, last_fence)
@@ -158,6 +175,8 @@ class Tunnels:
     async def _carry(self, link: TunnelLink) -> None:
         try:
             await self._note(link, is_online=True)
+            with contextlib.suppress(StoreUnavailable):  # the next change is looked at again
+                await check_links([link], self._sites, self._register)  # it may have changed during the handshake
             await link.wait_until_ended()
         finally:
             if self._sites.release(link, time.time()):
@@ -171,13 +190,17 @@ class Tunnels:
             log.debug("presence_not_noted", site=link.site.name, detail=exc.detail)
 
 
-async def check_links(sites: Sites[TunnelLink], register: Register) -> None:
-    """Close the tunnels of sites that were removed, or whose key was replaced. Raises StoreUnavailable."""
-    links = list(sites)
+async def check_links(links: list[TunnelLink], sites: Sites[TunnelLink], register: Register) -> None:
+    """Close the tunnels of sites that are removed or revoked, or have another key; follow renamed ones. Raises
+    StoreUnavailable."""
     keys = await register.keys_of([link.site.site_id for link in links])
     for link in links:
-        if keys.get(link.site.site_id, ("", None))[1] != link.public_key:
-            link.close(ErrorCode.REVOKED, "the site was removed or enrolled anew")
+        name, public_key = keys.get(link.site.site_id, ("", None))
+        if public_key != link.public_key:
+            link.close(ErrorCode.REVOKED, "the site's key is not valid any more")
+        elif name != link.site.name:
+            log.info("site_renamed", site=name, before=link.site.name)
+            sites.rename(link, name)
 
 
 def _token_check(hello: Hello) -> Callable[[str, bool], float | None] | None:

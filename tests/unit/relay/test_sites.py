@@ -7,7 +7,7 @@ from relay.sites import Site, Sites
 HOME = Site("id-1", "home")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class FakeLink:
     site: Site
     fence: int
@@ -70,3 +70,31 @@ def test_fences_only_grow() -> None:
     assert sites.highest_fence("id-1", 3) == 8
     assert sites.use_fence("id-1", 8) == 9
     assert sites.use_fence("id-1", 2) == 10
+
+
+def test_a_renamed_site_answers_by_its_new_name_only() -> None:
+    """Also when another site takes the old name at once, in either order of noticing."""
+    for order in (("moved", "other"), ("other", "moved")):
+        sites: Sites[FakeLink] = Sites()
+        links = {"moved": FakeLink(Site("id-1", "home"), 1), "other": FakeLink(Site("id-2", "cabin"), 1)}
+        for link in links.values():
+            sites.claim(link)
+        new_names = {"moved": "villa", "other": "home"}
+        for which in order:
+            sites.rename(links[which], new_names[which])
+        assert sites.live("villa") is links["moved"]
+        assert sites.live("home") is links["other"]
+        assert sites.live("cabin") is None
+        assert sites.release(links["moved"], 1.0)
+        assert sites.live("home") is links["other"]
+
+
+def test_a_tunnel_that_is_no_longer_the_sites_does_not_take_its_new_name() -> None:
+    """It was replaced while the change was looked up."""
+    sites: Sites[FakeLink] = Sites()
+    old, new = FakeLink(HOME, 1), FakeLink(Site("id-1", "villa"), 2)
+    sites.claim(old)
+    sites.claim(new)
+    sites.rename(old, "villa")
+    assert sites.live("villa") is new
+    assert sites.live("home") is None
