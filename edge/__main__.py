@@ -1,4 +1,4 @@
-"""The edge's process and command line: `wallport-edge run | check-config | health | enroll`."""
+"""The edge's process and command line: `wallport-edge run | check-config | health | enroll | rotate-key`."""
 
 import os
 import signal
@@ -88,6 +88,19 @@ def enroll(
         typer.echo(exc.message, err=True)
         raise typer.Exit(EXIT_FAILING) from None
     typer.echo(f"Enrolled as {enrolled.site} at {enrolled.relay_url}: {enrolled.relay_url}/s/{enrolled.site}/")
+
+
+@cli.command("rotate-key")
+def rotate_key() -> None:
+    """Put a fresh key in the place of the edge's own, proven by the old one. A running edge connects anew with it."""
+    try:
+        rotated = app.rotate_key(_settings())
+    except AppError as exc:
+        typer.echo(exc.message, err=True)
+        if exc.is_retryable:
+            typer.echo("Run the command again: until it succeeds, the relay may know either key.", err=True)
+        raise typer.Exit(EXIT_FAILING) from None
+    typer.echo(f"{rotated.site} at {rotated.relay_url} has a new key.")
 
 
 def main() -> None:

@@ -88,6 +88,11 @@ def enrol(settings: Settings, relay_url: str, code: str) -> Enrolment:
     return enrolment.enrol(relay_url, code, settings.data_dir, settings.relay_ca_file)
 
 
+def rotate_key(settings: Settings) -> Enrolment:
+    """Change the edge's key; a running edge notices. Raises what `edge.adapters.enrolment.rotate_key` raises."""
+    return enrolment.rotate_key(settings.data_dir, settings.relay_ca_file)
+
+
 def _prepare(data_dir: Path) -> None:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

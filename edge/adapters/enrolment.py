@@ -1,39 +1,52 @@
-"""The edge's enrolment: `relay.json` and `edge_key.pem` in the data folder, and the one request that makes them.
+"""The edge's enrolment: `relay.json` and `edge_key.pem` in the data folder, and the requests that make and change them.
 
 The key is made here and its private half never leaves; the code is sent once, in a body, and is neither stored nor
-logged. Called by `wallport-edge enroll` and by the tunnel's loop.
+logged. Called by `wallport-edge enroll` and `rotate-key`, and by the tunnel's loop.
 """
 
+import base64
 import http.client
 import json
 import os
 import ssl
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from common.errors import AppError, FieldError
 from common.security.device_keys import DeviceKey, encode_public_key
+from common.security.key_rotation import prove
 from edge.adapters.relay_socket import tls_context
 from edge.tunnel import Enrolment, EnrolmentUnusable, RelayUnavailable
 
 ENROLMENT_FILE = "relay.json"
 KEY_FILE = "edge_key.pem"
+NEXT_KEY_FILE = "edge_key.next.pem"
+"""A key that is being rotated in; kept until the relay has said yes or no, so that a lost answer locks nobody out."""
 
 TIMEOUT_S = 15.0
 """For each step of the one request."""
 
 LONGEST_ANSWER = 16 * 1024  # bytes; a real one has under 100
 
+T = TypeVar("T")
+
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class EnrolmentRefused(AppError):
-    """The relay did not accept the code; the message is the relay's own."""
+    """The relay did not accept the code or the new key; the message is the relay's own."""
 
     code = "enrolment_refused"
+
+
+class NotEnrolled(AppError):
+    """There is no enrolment whose key could be rotated."""
+
+    code = "not_enrolled"
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -44,6 +57,10 @@ class _Stored(msgspec.Struct, frozen=True):
 
 class _Answer(msgspec.Struct, frozen=True):
     site_id: str
+    site: str
+
+
+class _Rotated(msgspec.Struct, frozen=True):
     site: str
 
 
@@ -70,6 +87,7 @@ class FileEnrolments:
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True)
             key.save(self._data_dir / KEY_FILE)
+            (self._data_dir / NEXT_KEY_FILE).unlink(missing_ok=True)
             self._write(enrolment)
         except OSError as exc:
             raise EnrolmentUnusable(f"the enrolment cannot be written: {exc.strerror}", detail=str(exc)) from exc
@@ -79,6 +97,30 @@ class FileEnrolments:
             self._write(replace(enrolment, site=site))
         except OSError as exc:
             raise EnrolmentUnusable(f"the enrolment cannot be written: {exc.strerror}", detail=str(exc)) from exc
+
+    def next_key(self) -> DeviceKey:
+        """The key to rotate in: the one of a try without an answer, or a fresh one, stored. Raises as `key`, `save`."""
+        path = self._data_dir / NEXT_KEY_FILE
+        if path.exists():
+            return DeviceKey.load(path)
+        key = DeviceKey.generate()
+        try:
+            key.save(path)
+        except OSError as exc:
+            raise EnrolmentUnusable(f"the new key cannot be written: {exc.strerror}", detail=str(exc)) from exc
+        return key
+
+    def use_next_key(self) -> None:
+        """The relay knows it. Raises EnrolmentUnusable; then a repetition helps."""
+        try:
+            path = self._data_dir / NEXT_KEY_FILE
+            os.utime(path)  # the running edge sees by this time that the key is another one
+            path.replace(self._data_dir / KEY_FILE)
+        except OSError as exc:
+            raise EnrolmentUnusable(f"the new key cannot be written: {exc.strerror}", detail=str(exc)) from exc
+
+    def drop_next_key(self) -> None:
+        (self._data_dir / NEXT_KEY_FILE).unlink(missing_ok=True)
 
     def _write(self, enrolment: Enrolment) -> None:
         draft = self._data_dir / f".{ENROLMENT_FILE}.{os.getpid()}"
@@ -100,9 +142,38 @@ def enrol(relay_url: str, code: str, data_dir: Path, ca_file: Path | None = None
     """
     origin = checked_relay_url(relay_url)
     key = DeviceKey.generate()
-    answer = _post(origin, {"code": code.strip(), "public_key": encode_public_key(key.public_key)}, ca_file)
+    body = {"code": code.strip(), "public_key": encode_public_key(key.public_key)}
+    answer = _post(origin, "/enroll", body, ca_file, _Answer)
     enrolment = Enrolment(origin, answer.site_id, answer.site)
     FileEnrolments(data_dir).save(enrolment, key)
+    return enrolment
+
+
+def rotate_key(data_dir: Path, ca_file: Path | None = None) -> Enrolment:
+    """Put a fresh key in the place of the edge's, proven by the old one; a running edge dials anew with it.
+
+    Raises NotEnrolled, DeviceKeyUnusable, EnrolmentUnusable, EnrolmentRefused (the old key stays) and RelayUnavailable:
+    then nobody knows whether the relay has changed the key, and a repetition settles it.
+    """
+    files = FileEnrolments(data_dir)
+    enrolment = files.load()
+    if enrolment is None:
+        raise NotEnrolled("this site is not enrolled at any relay")
+    old, new = files.key(), files.next_key()
+    old_signature, new_signature = prove(enrolment.relay_url, enrolment.site_id, old, new)
+    body = {
+        "site_id": enrolment.site_id,
+        "old_key": encode_public_key(old.public_key),
+        "new_key": encode_public_key(new.public_key),
+        "old_signature": _text(old_signature),
+        "new_signature": _text(new_signature),
+    }
+    try:
+        _post(enrolment.relay_url, "/rotate-key", body, ca_file, _Rotated)
+    except EnrolmentRefused:
+        files.drop_next_key()
+        raise
+    files.use_next_key()
     return enrolment
 
 
@@ -123,7 +194,12 @@ def checked_relay_url(relay_url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-def _post(origin: str, body: dict[str, str], ca_file: Path | None) -> _Answer:
+def _text(signature: bytes) -> str:
+    return base64.urlsafe_b64encode(signature).rstrip(b"=").decode()
+
+
+def _post(origin: str, path: str, body: dict[str, str], ca_file: Path | None, shape: type[T]) -> T:
+    """The relay's answer; raises RelayUnavailable, and EnrolmentRefused when it says no."""
     parts = urlsplit(origin)
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
@@ -131,7 +207,7 @@ def _post(origin: str, body: dict[str, str], ca_file: Path | None) -> _Answer:
     else:
         connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
     try:
-        connection.request("POST", "/enroll", json.dumps(body), {"content-type": "application/json"})
+        connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
         response = connection.getresponse()
         answer = response.read(LONGEST_ANSWER)
     except ssl.SSLCertVerificationError as exc:
@@ -140,11 +216,13 @@ def _post(origin: str, body: dict[str, str], ca_file: Path | None) -> _Answer:
         raise RelayUnavailable("the relay cannot be reached", detail=str(exc)) from exc
     finally:
         connection.close()
-    if response.status == 201:
+    if response.status in (200, 201):
         try:
-            return msgspec.json.decode(answer, type=_Answer)
+            return msgspec.json.decode(answer, type=shape)
         except msgspec.DecodeError as exc:
             raise RelayUnavailable("the relay does not speak our protocol", detail=str(exc)) from exc
+    if response.status == 429 or response.status >= 500:
+        raise RelayUnavailable(_reason(answer, response.status))
     raise EnrolmentRefused(_reason(answer, response.status))
 
 

@@ -123,8 +123,11 @@ class TunnelLoop:
 
     def _renew(self) -> None:
         """In the renewal's thread: perhaps what the last HELLO said is not true any more."""
-        if self._told == (self._renewal.enrolment, self._renewal.token_key):
-            return
+        if self._told != (self._renewal.enrolment, self._renewal.token_key):
+            self.dial_anew()
+
+    def dial_anew(self) -> None:
+        """End the connection, or the pause before the next try; from any thread."""
         self._is_renewed.set()
         line = self._line
         if line is not None:

@@ -1,5 +1,6 @@
 """A real relay process, a small real api behind a unix socket, and edges whose tunnel loop runs in a thread here."""
 
+import base64
 import os
 import sys
 import tempfile
@@ -32,6 +33,7 @@ class Relay:
     process: ServerProcess
     port: int
     registry: Registry
+    environ: dict[str, str]
 
     @property
     def url(self) -> str:
@@ -58,13 +60,16 @@ class Edge:
         self._api_socket = api_socket
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._loop: TunnelLoop | None = None
 
     def enrol(self, relay: Relay, site: str) -> None:
         enrol(relay.url, relay.code_for(site), self.data_dir)
 
     def start(self) -> None:
         self._stop.clear()
-        loop = TunnelLoop(FileEnrolments(self.data_dir), WebsocketsRelay(None), UnixApi(self._api_socket), self.health)
+        self._loop = loop = TunnelLoop(
+            FileEnrolments(self.data_dir), WebsocketsRelay(None), UnixApi(self._api_socket), self.health
+        )
         self._thread = threading.Thread(target=loop.run, args=(self._stop,), name="edge-under-test")
         self._thread.start()
 
@@ -74,6 +79,11 @@ class Edge:
             self._thread.join(20)
             assert not self._thread.is_alive(), "the tunnel's loop did not stop"
             self._thread = None
+
+    def dial_now(self) -> None:
+        """End the pause between two tries."""
+        assert self._loop is not None
+        self._loop.dial_anew()
 
     @property
     def status(self) -> str:
@@ -103,7 +113,7 @@ def relay(folder: Path, redis_url: str) -> Iterator[Relay]:
         process = ServerProcess(command, folder / "relay.log", lambda: accepts(port))
         registry = open_registry(database_url)
         with process.running():
-            yield Relay(process, port, registry)
+            yield Relay(process, port, registry, settings)
         registry.close()
 
 
@@ -133,6 +143,10 @@ def edge(relay: Relay, site: str, data_dir: Path, api_socket: Path) -> Iterator[
 
 def is_online(relay: Relay, site: str) -> bool:
     return httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers()).status_code == 200
+
+
+def base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def environ() -> dict[str, str]:

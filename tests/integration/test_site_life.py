@@ -1,0 +1,222 @@
+"""A site's life at the relay, changed by its command line in another process: revoked, renamed, moved, doubled."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from common.security.device_keys import DeviceKey, encode_public_key
+from common.security.key_rotation import prove
+from edge.adapters.enrolment import KEY_FILE, NEXT_KEY_FILE, EnrolmentRefused, NotEnrolled, rotate_key
+from edge.tunnel import RelayUnavailable
+from tests.kit import site_tokens, tunnel_stack
+from tests.kit.servers import RedisServer
+from tests.kit.waiting import eventually
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def api_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with tunnel_stack.site_api(tmp_path_factory.mktemp("api")) as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -> Iterator[tunnel_stack.Relay]:
+    with tunnel_stack.relay(tmp_path_factory.mktemp("relay"), f"redis://127.0.0.1:{redis_server.port}/4") as running:
+        yield running
+
+
+def verb(relay: tunnel_stack.Relay, *arguments: str) -> str:
+    """`wallport-relay site …` as a process of its own; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "relay", "site", *arguments],
+        env=tunnel_stack.environ() | relay.environ,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def code(relay: tunnel_stack.Relay, site: str) -> str:
+    answer = httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers())
+    return "ok" if answer.status_code == 200 else str(answer.json()["code"])
+
+
+def test_a_revoked_site_is_cut_within_a_second(relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path) -> None:
+    """Also what streams at that moment; and its edge stays out until it has another code."""
+    with (
+        tunnel_stack.edge(relay, "stolen", tmp_path / "edge", api_socket) as edge,
+        httpx.Client(base_url=relay.site_url("stolen"), headers=site_tokens.headers(), timeout=20) as phone,
+        phone.stream("GET", "/api/events") as answer,
+    ):
+        pieces = answer.iter_raw()
+        next(pieces)
+        assert "new-code stolen" in verb(relay, "revoke", "stolen")
+        revoked_at = time.monotonic()
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            next(pieces)
+        assert time.monotonic() - revoked_at < 1.0
+        assert code(relay, "stolen") == "site_offline"
+        eventually(lambda: "4403" in edge.detail, what=f"the edge saying so: {edge.detail}")
+        assert "not enrolled" in verb(relay, "list")
+        edge.enrol(relay, "stolen")
+        eventually(lambda: code(relay, "stolen") == "ok", 15, "the edge coming back with a new code")
+
+
+def test_a_removed_site_is_nobodys(relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path) -> None:
+    with tunnel_stack.edge(relay, "gone", tmp_path / "edge", api_socket):
+        verb(relay, "remove", "gone")
+        eventually(lambda: code(relay, "gone") == "unknown_site", 1.0, "the site being unknown")
+
+
+def test_a_renamed_site_keeps_its_tunnel(relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path) -> None:
+    """The new name answers within a second, the old one is unknown, and the edge learns of it when it dials again."""
+    with tunnel_stack.edge(relay, "first-name", tmp_path / "edge", api_socket) as edge:
+        tunnels = relay.process.log().count("event=tunnel_opened")
+        assert "/s/second-name/" in verb(relay, "rename", "first-name", "second-name")
+        eventually(lambda: code(relay, "second-name") == "ok", 1.0, "the new name")
+        assert code(relay, "first-name") == "unknown_site"
+        assert relay.process.log().count("event=tunnel_opened") == tunnels
+        edge.stop()
+        edge.start()
+        eventually(lambda: code(relay, "second-name") == "ok", 15, "the edge being back")
+        eventually(lambda: '"second-name"' in (tmp_path / "edge" / "relay.json").read_text(), what="the edge knowing")
+        assert relay.process.log().count("event=tunnel_opened") == tunnels + 1, "its own renaming is no reason to dial"
+
+
+def test_a_site_moves_with_a_new_code(relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path) -> None:
+    """The other box has it at once, and the old one is cut and stays out."""
+    with tunnel_stack.edge(relay, "moving", tmp_path / "old", api_socket) as old:
+        new = tunnel_stack.Edge(tmp_path / "new", api_socket)
+        new.enrol(relay, "moving")
+        eventually(lambda: old.status == "failing", 3, "the old edge being cut")
+        new.start()
+        try:
+            eventually(lambda: code(relay, "moving") == "ok", 15, "the new edge")
+            assert "4403" in old.detail or "4401" in old.detail
+        finally:
+            new.stop()
+
+
+class TestKeyRotation:
+    def test_a_new_key_takes_the_old_ones_place(
+        self, relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path
+    ) -> None:
+        """The running edge dials anew with it within seconds, and the old key is worth nothing."""
+        data_dir = tmp_path / "edge"
+        with tunnel_stack.edge(relay, "rotated", data_dir, api_socket) as edge:
+            before = DeviceKey.load(data_dir / KEY_FILE)
+            old_file = (data_dir / KEY_FILE).read_bytes()
+            tunnels = relay.process.log().count("event=tunnel_opened")
+            rotate_key(data_dir)
+            assert DeviceKey.load(data_dir / KEY_FILE).public_key != before.public_key
+            assert (data_dir / KEY_FILE).stat().st_mode & 0o777 == 0o600
+            eventually(
+                lambda: relay.process.log().count("event=tunnel_opened") > tunnels and code(relay, "rotated") == "ok",
+                5,
+                "the edge being back with its new key",
+            )
+            edge.stop()
+            (data_dir / KEY_FILE).write_bytes(old_file)
+            edge.start()
+            eventually(lambda: "4401" in edge.detail, 10, "the old key being refused")
+
+    def test_a_lost_answer_locks_nobody_out(self, relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path) -> None:
+        """The relay has the new key and the edge does not know that: the same command again settles it."""
+        data_dir = tmp_path / "edge"
+        with tunnel_stack.edge(relay, "half-rotated", data_dir, api_socket) as edge:
+            old_file = (data_dir / KEY_FILE).read_bytes()
+            rotate_key(data_dir)
+            (data_dir / KEY_FILE).rename(data_dir / NEXT_KEY_FILE)
+            (data_dir / KEY_FILE).write_bytes(old_file)
+            (data_dir / KEY_FILE).chmod(0o600)
+            eventually(lambda: edge.status == "failing", 10, "the relay not knowing the old key")
+            rotate_key(data_dir)
+            eventually(lambda: code(relay, "half-rotated") == "ok", 10, "the edge being back")
+
+    def test_a_relay_that_is_down_changes_nothing(self, relay: tunnel_stack.Relay, tmp_path: Path) -> None:
+        """The old key stays in use, and the new one is kept for another try."""
+        edge = tunnel_stack.Edge(tmp_path, tmp_path / "none.sock")
+        edge.enrol(relay, "away")
+        stored = (tmp_path / "relay.json").read_text()
+        (tmp_path / "relay.json").write_text(stored.replace(str(relay.port), "1"))
+        before = (tmp_path / KEY_FILE).read_bytes()
+        with pytest.raises(RelayUnavailable):
+            rotate_key(tmp_path)
+        assert (tmp_path / KEY_FILE).read_bytes() == before
+        (tmp_path / "relay.json").write_text(stored)
+        kept = DeviceKey.load(tmp_path / NEXT_KEY_FILE).public_key
+        rotate_key(tmp_path)
+        assert DeviceKey.load(tmp_path / KEY_FILE).public_key == kept
+        assert not (tmp_path / NEXT_KEY_FILE).exists()
+
+    def test_nobody_else_can_change_a_key(self, relay: tunnel_stack.Relay, tmp_path: Path) -> None:
+        """Not without the site's present key, for another relay, for somebody else's key; nor after a revocation."""
+        edge = tunnel_stack.Edge(tmp_path, tmp_path / "none.sock")
+        edge.enrol(relay, "guarded")
+        row = relay.registry.find_named("guarded")
+        assert row is not None
+        present, stranger, fresh = DeviceKey.load(tmp_path / KEY_FILE), DeviceKey.generate(), DeviceKey.generate()
+
+        def ask(origin: str, site_id: str, old: DeviceKey, signer: DeviceKey, new: DeviceKey = fresh) -> int:
+            old_signature, new_signature = prove(origin, site_id, signer, new)
+            body = {
+                "site_id": site_id,
+                "old_key": encode_public_key(old.public_key),
+                "new_key": encode_public_key(fresh.public_key),
+                "old_signature": tunnel_stack.base64url(old_signature),
+                "new_signature": tunnel_stack.base64url(new_signature),
+            }
+            return httpx.post(f"{relay.url}/rotate-key", json=body).status_code
+
+        assert ask(relay.url, row.site_id, present, stranger) == 403
+        assert ask(relay.url, row.site_id, stranger, stranger) == 403
+        assert ask("https://other.example.org", row.site_id, present, present) == 403
+        assert ask(relay.url, "0" * 16, present, present) == 403
+        assert ask(relay.url, row.site_id, present, present, stranger) == 403
+        assert httpx.post(f"{relay.url}/rotate-key", json={"site_id": row.site_id}).status_code == 400
+        verb(relay, "revoke", "guarded")
+        with pytest.raises(EnrolmentRefused):
+            rotate_key(tmp_path)
+        assert not (tmp_path / NEXT_KEY_FILE).exists()
+
+    def test_without_an_enrolment_there_is_nothing_to_rotate(self, tmp_path: Path) -> None:
+        with pytest.raises(NotEnrolled):
+            rotate_key(tmp_path)
+
+
+def test_two_edges_with_one_identity_are_reported_and_the_newest_is_held(
+    relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path
+) -> None:
+    """They take turns until the relay sees it; then one stays, the other is told why, and the owner sees both."""
+    with tunnel_stack.edge(relay, "doubled", tmp_path / "edge", api_socket) as first:
+        second = tunnel_stack.Edge(first.data_dir, api_socket)
+        edges = [first, second]
+        second.start()
+        try:
+            eventually(lambda: first.status == "failing", 10, "the first being replaced")
+            for turn in range(2):  # as their own pause would do, only sooner
+                newest, other = edges[turn % 2], edges[(turn + 1) % 2]
+                newest.dial_now()
+                eventually(lambda other=other: other.status == "failing", 10, "the other being replaced")  # type: ignore[misc]
+            eventually(lambda: second.status == "ok" and "same identity" in second.detail, 10, second.detail)
+            first.dial_now()
+            eventually(lambda: "same identity" in first.detail, 10, f"the first being told: {first.detail}")
+            assert second.status == "ok"
+            assert code(relay, "doubled") == "ok"
+            assert second.health.counters()["relay_rivals"] == 1
+            assert "TWO EDGES" in verb(relay, "list")
+        finally:
+            second.stop()
+        first.dial_now()
+        eventually(lambda: first.status == "ok", 10, "the first having the site to itself")
