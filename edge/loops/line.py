@@ -7,7 +7,6 @@ A thread, since a relay that is being replaced keeps its connection for the requ
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from common.errors import AppError
 from common.health import Health
@@ -17,6 +16,7 @@ from common.tunnel.events import GoAwayReceived
 from common.tunnel.handshake import Welcome
 from common.tunnel.limits import Limits
 from edge.loops.session import TunnelSession
+from edge.loops.workers import Workers
 from edge.tunnel import Ending, LocalApi, Outcome, Relay, RelaySocket, RelayUnavailable, ending_of
 
 
@@ -31,7 +31,7 @@ class Line:
         on_welcome: Callable[[Welcome], None],
         limits: Limits,
         api: LocalApi,
-        workers: ThreadPoolExecutor,
+        workers: Workers,
         health: Health,
     ) -> None:
         self.changed = threading.Event()  # `goodbye` or `outcome` is there

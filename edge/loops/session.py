@@ -1,15 +1,16 @@
 """One connection to the relay after its handshake: the shell of `TunnelConnection` at home, in threads.
 
-The line's thread (edge/loops/line.py) reads, and only parses and hands on; one writes; one watches both from outside
-and cuts the connection when the relay is silent or takes nothing; each request has one of a bounded pool
-(edge/loops/serving.py). One lock guards the core and nobody holds it over I/O.
+The line's thread (edge/loops/line.py) reads, and only parses and hands on; each request has one of a bounded pool
+(edge/loops/serving.py), which also sends what it has queued if nobody else is sending (edge/loops/sender.py); another
+watches from outside and cuts the connection when the relay is silent or takes nothing. One lock guards the core and
+nobody holds it over I/O.
 """
 
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from common import logs
 from common.health import Health
@@ -30,8 +31,10 @@ from common.tunnel.events import (
 from common.tunnel.handshake import Welcome
 from common.tunnel.limits import Limits
 from common.tunnel.states import Role
+from edge.loops.sender import Sender
 from edge.loops.serving import serve
 from edge.loops.streams import Stream
+from edge.loops.workers import Workers
 from edge.tunnel import LocalApi, RelaySocket, RelayUnavailable
 
 RECEIVE_S = 0.25
@@ -56,7 +59,7 @@ class TunnelSession:
         welcome: Welcome,
         limits: Limits,
         api: LocalApi,
-        workers: ThreadPoolExecutor,
+        workers: Workers,
         health: Health,
         on_goodbye: Callable[[GoAwayReceived], None],
     ) -> None:
@@ -77,16 +80,15 @@ class TunnelSession:
         self._on_goodbye = on_goodbye
         self._streams: dict[int, Stream] = {}  # bounded by limits.streams
         self._running = 0  # requests whose thread is not done, also after a reset; under `lock`
-        self._sendable = threading.Condition(self.lock)
+        self._sender = Sender(self.connection, self.lock, socket, self._fail)
         self._is_over = threading.Event()
         self._closed: ConnectionClosed | None = None
         self._failure: RelayUnavailable | None = None
-        self._sending_since: float | None = None  # written by the writer alone
 
     def run(self, stop: threading.Event) -> None:
         """Blocks until the connection has ended, or `stop`; raises RelayUnavailable with the reason for the former."""
         threads = [
-            threading.Thread(target=self._write, name="tunnel-writer", daemon=True),
+            threading.Thread(target=self._sender.run, name="tunnel-writer", daemon=True),
             threading.Thread(target=self._watch, name="tunnel-watch", daemon=True),
         ]
         for thread in threads:
@@ -117,12 +119,15 @@ class TunnelSession:
         with self.lock:
             return self.connection.open_streams, self.connection.stalled_streams, self.connection.rtt_s
 
-    def wake_writer(self) -> None:
-        due = self.connection.next_deadline()
-        if due is not None and due <= 0.0:  # events were born in a stream's call
-            for event in self.connection.tick(time.monotonic()):
-                self._handle(event, [])
-        self._sendable.notify()
+    def flush(self) -> None:
+        with self.lock:
+            due = self.connection.next_deadline()
+            if due is not None and due <= 0.0:  # events were born in a stream's call
+                for event in self.connection.tick(time.monotonic()):
+                    self._handle(event, [])
+            message = self._sender.take()
+        if message is not None:
+            self._sender.send(message)
 
     def forget(self, stream_id: int) -> None:
         self._streams.pop(stream_id, None)
@@ -153,7 +158,7 @@ class TunnelSession:
             self.connection.reset(stream_id, ErrorCode.DRAIN, "the edge stops")
             if (stream := self._streams.pop(stream_id, None)) is not None:
                 stream.gone()
-        self._sendable.notify()
+        self._sender.hand_over()
 
     def _drive(self, step: Callable[[], list[Event]]) -> None:
         """Let the core take a step and hand on what came of it."""
@@ -161,19 +166,16 @@ class TunnelSession:
         with self.lock:
             for event in step():
                 self._handle(event, opened)
-            self._sendable.notify()
+            self._sender.hand_over()
         for stream in opened:
-            self._workers.submit(self._serve, stream)
+            self._workers.submit(partial(self._serve, stream))
 
     def _serve(self, stream: Stream) -> None:
         try:
-            serve(stream, self._api, self._submit)
+            serve(stream, self._api, self._workers.submit)
         finally:
             with self.lock:
                 self._running -= 1
-
-    def _submit(self, work: Callable[[], None]) -> None:
-        self._workers.submit(work)
 
     def _handle(self, event: Event, opened: list[Stream]) -> None:
         match event:
@@ -209,21 +211,6 @@ class TunnelSession:
         stream = self._streams[event.stream_id] = Stream(self, event)
         opened.append(stream)
 
-    def _write(self) -> None:
-        """The one thread that sends."""
-        try:
-            while True:
-                with self.lock:
-                    while (message := self.connection.data_to_send()) is None:
-                        if self._is_over.is_set():
-                            return
-                        self._sendable.wait()
-                self._sending_since = time.monotonic()
-                self._socket.send(message)
-                self._sending_since = None
-        except RelayUnavailable as exc:
-            self._fail(exc)
-
     def _watch(self) -> None:
         """Outside the way of the data: cuts the line, which frees a blocked sender and the reader."""
         every_s = min(WATCH_EVERY_S, self._limits.write_stall_s / 4)
@@ -231,7 +218,7 @@ class TunnelSession:
         stuck_since = looked_at = time.monotonic()
         while not self._is_over.wait(every_s):
             now = time.monotonic()
-            seen = self._sending_since, self._socket.acknowledged_bytes()
+            seen = self._sender.sending_since, self._socket.acknowledged_bytes()
             if seen != progress or seen[0] is None:
                 progress, stuck_since = seen, now
             if now - stuck_since > self._limits.write_stall_s:
@@ -251,7 +238,6 @@ class TunnelSession:
         with self.lock:
             self._failure = self._failure or failure
             self._is_over.set()
-            self._sendable.notify_all()
 
     def _finish(self, threads: list[threading.Thread], is_stopping: bool) -> None:
         closed = self._closed
@@ -266,7 +252,7 @@ class TunnelSession:
                 stream.gone()
             self._streams.clear()
             self._is_over.set()
-            self._sendable.notify_all()
+            self._sender.end()
         threads[0].join(self._limits.write_stall_s if self._failure is None else 1.0)
         if threads[0].is_alive():
             self._socket.abort()

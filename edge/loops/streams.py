@@ -27,8 +27,8 @@ class Session(Protocol):
     lock: threading.Lock
     connection: TunnelConnection
 
-    def wake_writer(self) -> None:
-        """Something may have to be sent. Under `lock`."""
+    def flush(self) -> None:
+        """Something may have to be sent: do that, or leave it to who is sending. Never under `lock`."""
         ...
 
     def forget(self, stream_id: int) -> None:
@@ -87,53 +87,65 @@ class Stream:
     def taken(self, size: int) -> None:
         with self._session.lock:
             self._session.connection.consumed(self.opened.stream_id, size)
-            self._session.wake_writer()
+        self._session.flush()
 
     def send_headers(self, status: int, fields: Fields, *, end: bool = False) -> None:
-        self._send_headers(status, fields, b"", end=end)
+        with self._session.lock:
+            self._check()
+            self._session.connection.send_headers(self.opened.stream_id, status, fields, end=end)
+        self._session.flush()
 
     def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
-        """Head and body at once if there is room, else one after the other."""
-        sent = self._send_headers(status, fields, body, end=True)
-        if sent < len(body):
-            self.send_data(body[sent:], end=True)
+        """Head and body in one message if there is room, else one after the other."""
+        connection, stream_id = self._session.connection, self.opened.stream_id
+        with self._session.lock:
+            self._check()
+            connection.send_headers(stream_id, status, fields, end=not body)
+            is_sent = len(body) <= connection.writable(stream_id)
+            if body and is_sent:
+                connection.send_data(stream_id, body, end=True)
+        self._session.flush()
+        if not is_sent:
+            self.send_data(body, end=True)
 
     def send_data(self, data: bytes, *, end: bool = False) -> None:
         """Waits for credit."""
         connection, stream_id, at = self._session.connection, self.opened.stream_id, 0
-        with self._session.lock:
-            while at < len(data):
-                room = self._room()
+        while at < len(data) or end:
+            with self._session.lock:
+                room = self._room() if at < len(data) else 0
                 piece = data[at : at + room]
                 at += len(piece)
-                connection.send_data(stream_id, piece, end=end and at == len(data))
-                self._session.wake_writer()
-            if end and not data:
+                is_last = end and at == len(data)
                 self._check()
-                connection.send_data(stream_id, b"", end=True)
-                self._session.wake_writer()
+                connection.send_data(stream_id, piece, end=is_last)
+            self._session.flush()
+            if is_last:
+                return
 
     def send_message(self, data: bytes, is_text: bool) -> None:
         """Waits for credit."""
         with self._session.lock:
             self._room()
             self._session.connection.send_message(self.opened.stream_id, data, is_text)
-            self._session.wake_writer()
+        self._session.flush()
 
     def close_websocket(self, code: int | None, reason: str) -> None:
         with self._session.lock:
             if not self._is_gone:
                 self._session.connection.close_websocket(self.opened.stream_id, code, reason)
-                self._session.wake_writer()
+        self._session.flush()
 
     def finish(self) -> None:
         """All of the answer is given to the tunnel; what the phone still sends is not wanted."""
         with self._session.lock:
-            while self._inbox:
-                event = self._inbox.popleft()
-                if not isinstance(event, WebsocketClosed):
-                    self._session.connection.consumed(self.opened.stream_id, len(event.data))
+            unwanted = [event for event in self._inbox if not isinstance(event, WebsocketClosed)]
+            self._inbox.clear()
+            for event in unwanted:
+                self._session.connection.consumed(self.opened.stream_id, len(event.data))
             self._session.forget(self.opened.stream_id)
+        if unwanted:
+            self._session.flush()
 
     def reset(self, error: ErrorCode, detail: str = "") -> None:
         """Give it up; drops also what is not yet sent. Idempotent."""
@@ -142,19 +154,7 @@ class Stream:
             self._session.forget(self.opened.stream_id)
             self._is_gone = True
             self._changed.notify_all()
-            self._session.wake_writer()
-
-    def _send_headers(self, status: int, fields: Fields, body: bytes, *, end: bool) -> int:
-        """Returns how much of the body went along."""
-        connection, stream_id = self._session.connection, self.opened.stream_id
-        with self._session.lock:
-            self._check()
-            connection.send_headers(stream_id, status, fields, end=end and not body)
-            room = connection.writable(stream_id) if body else 0
-            if room:
-                connection.send_data(stream_id, body[:room], end=end and room >= len(body))
-            self._session.wake_writer()
-            return min(room, len(body))
+        self._session.flush()
 
     def _room(self) -> int:
         """Under the lock: wait until something may be sent; how many bytes."""

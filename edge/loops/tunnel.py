@@ -8,7 +8,6 @@ nothing goes out. What HELLO says is kept true by edge/loops/renewal.py: whateve
 import secrets
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from common.tunnel.handshake import EdgeHandshake, TokenKeyInfo, Welcome
 from common.tunnel.limits import Limits
 from edge.loops.line import Line
 from edge.loops.renewal import Renewal
+from edge.loops.workers import Workers
 from edge.tunnel import (
     Ending,
     Enrolment,
@@ -89,7 +89,7 @@ class TunnelLoop:
         self._renewal = Renewal(self._enrolments, self._api, self._renew)
         threading.Thread(target=self._renewal.run, name="tunnel-renewal", daemon=True).start()
         try:
-            with ThreadPoolExecutor(WORKERS, "tunnel") as workers:
+            with Workers(WORKERS, "tunnel") as workers:
                 while not stop.is_set():
                     enrolment = self._enrolment()
                     if enrolment is None:
@@ -123,11 +123,8 @@ class TunnelLoop:
 
     def _renew(self) -> None:
         """In the renewal's thread: perhaps what the last HELLO said is not true any more."""
-        if self._told != (self._renewal.enrolment, self._renewal.token_key):
-            self.dial_anew()
-
-    def dial_anew(self) -> None:
-        """End the connection, or the pause before the next try; from any thread."""
+        if self._told == (self._renewal.enrolment, self._renewal.token_key):
+            return
         self._is_renewed.set()
         line = self._line
         if line is not None:
@@ -143,7 +140,7 @@ class TunnelLoop:
             self._report(Status.DISABLED, None)
         return enrolment
 
-    def _connect(self, enrolment: Enrolment, workers: ThreadPoolExecutor, stop: threading.Event) -> float:
+    def _connect(self, enrolment: Enrolment, workers: Workers, stop: threading.Event) -> float:
         """One connection from dialling until it ends or its relay says goodbye; returns the pause to make then."""
         if COMPONENT not in self._health.components() or self._is(Status.DISABLED):
             self._report(Status.STARTING, None)
