@@ -55,5 +55,11 @@ def edge_health() -> str:
 
 def relay_site(site_id: str) -> str:
     """Hash of the relay: `fence` (int, grows with each connection), `online_since`, `last_seen_at`, `offline_since`,
+    `rtt_s`,
     `rival_at` (two edges with one identity)."""
     return f"wallport:relay:site:{site_id}"
+
+
+def relay_nodes() -> str:
+    """Hash of the relay: each process that takes tunnels → when it was last there, Unix seconds."""
+    return "wallport:relay:nodes"

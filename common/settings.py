@@ -73,6 +73,17 @@ class Reader:
             return default
         return int(value)
 
+    def address(self, name: str) -> tuple[str, int] | None:
+        """HOST:PORT or [HOST]:PORT to listen on; None when unset."""
+        value = self._raw(name)
+        if value is None:
+            return None
+        found = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]]+)):([0-9]{1,5})", value)
+        if found is None or not 1 <= int(found[3]) <= 65535:
+            self.faults[name] = "must be a host and a port, like 127.0.0.1:9463"
+            return None
+        return found[1] or found[2], int(found[3])
+
     def flag(self, name: str, default: bool) -> bool:
         value = self._raw(name)
         if value is None:

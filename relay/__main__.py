@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
+import uvloop
 
 from common import logs
 from common.errors import AppError, FieldError, RedisUnavailable
 from relay.adapters.presence import RedisPresence
 from relay.adapters.registry import CODE_LIFE_S, Registry, open_registry
-from relay.app import create_app
+from relay.app import serve
 from relay.ports import LastSeen, SiteRow
 from relay.settings import Settings, read
 from relay.sites import as_rfc3339
@@ -41,8 +42,12 @@ def run() -> None:
     settings = _settings()
     logs.set_up(settings.log_level, settings.log_form)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    app = create_app(settings)
-    app.run(host=settings.host, port=settings.port, single_process=True, access_log=False, motd=False)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings))
+    except AppError as exc:
+        typer.echo(exc.message, err=True)
+        raise typer.Exit(EXIT_FAILED) from None
 
 
 @cli.command("check-config")
@@ -124,7 +129,8 @@ def _presence(seen: LastSeen | None) -> str:
     if seen.last_seen_at is None:
         return "never seen"
     if seen.offline_since is None:
-        return f"online, seen {as_rfc3339(seen.last_seen_at)}"
+        rtt = f", round trip {seen.rtt_s * 1000:.1f} ms" if seen.rtt_s is not None else ""
+        return f"online, seen {as_rfc3339(seen.last_seen_at)}{rtt}"
     return f"offline since {as_rfc3339(seen.offline_since)}"
 
 

@@ -1,6 +1,6 @@
-"""Builds the relay from its settings: routes, error answers, the beat that keeps presence and health. The only place
-where handlers meet adapters. Building opens no connection: a Redis or database that is down shows in `readyz`, and
-running tunnels go on.
+"""Builds the relay from its settings: routes, error answers, the beat that keeps presence, health and figures. The only
+place where handlers meet adapters. Building opens no connection: a Redis or database that is down shows in `readyz`,
+and running tunnels go on.
 """
 
 import asyncio
@@ -16,17 +16,23 @@ from common import logs
 from common.clock import SystemClock
 from common.errors import AppError
 from common.health import Health, Status
+from common.metrics import HealthCollector, MetricsListener
 from common.problems import MEDIA_TYPE
-from common.tunnel.limits import Limits
+from relay.adapters.listener import bind, serving, until_told_to_stop
 from relay.adapters.presence import RedisPresence
 from relay.adapters.registry import ThreadedRegistry, open_registry
 from relay.adapters.sanic_response import SanicAnswer
 from relay.adapters.sanic_socket import check_upgrade, upgrade
 from relay.door import METHODS
+from relay.handlers.arrivals import Arrivals
+from relay.handlers.carriage import Carriage
+from relay.handlers.drain import drain
 from relay.handlers.enroll import enroll, rotate_key
 from relay.handlers.link import TunnelLink
 from relay.handlers.public import Public
-from relay.handlers.tunnel import Tunnels, check_links
+from relay.handlers.tunnel import Tunnels, check_fences, check_links
+from relay.limits import Cancels, RelayLimits
+from relay.metrics import Metrics
 from relay.ports import UpgradeRefused, WebServer
 from relay.problems import code_of, extra_fields, of_error, problem
 from relay.settings import Settings
@@ -39,6 +45,12 @@ BEAT_S = 5.0
 CHANGES_EVERY_S = 0.5
 """Between looks at one number in the register: so long a revoked or renamed site may still be reached by its edge and
 its old name, whichever process changed it, with or without Redis."""
+
+FIGURES_S = 1.0
+"""Between looks at what streams do: how exact the time is that they were stalled."""
+
+HEAD_WITHIN_S = 20
+"""For the first byte of a request to become its whole head; nginx in front waits for 15 s."""
 
 LARGEST_HEAD = 16_384  # bytes; Sanic's own ceiling
 
@@ -54,10 +66,21 @@ class Parts:
     presence: RedisPresence
     health: Health
     logins: LoginThrottle
+    metrics: Metrics
+    listener: MetricsListener | None
+    tunnels: Tunnels
+    limits: RelayLimits
 
 
-def create_app(settings: Settings, limits: Limits | None = None) -> Sanic[Any, Any]:
-    """The Sanic application, not yet listening."""
+async def serve(settings: Settings, limits: RelayLimits | None = None) -> None:
+    """Until SIGTERM or SIGINT, and then as long as requests under way need. Raises ListenerUnusable."""
+    sock = bind(settings.host, settings.port)
+    async with serving(create_app(settings, limits), sock):
+        await until_told_to_stop()
+
+
+def create_app(settings: Settings, limits: RelayLimits | None = None) -> Sanic[Any, Any]:
+    """The Sanic application, not yet listening. `limits` take the place of the settings' for tests."""
     app: Sanic[Any, Any] = Sanic("wallport-relay", configure_logging=False)
     app.enable_websocket()  # connections that can be taken over, see sanic_socket.py
     app.config.update(
@@ -68,21 +91,34 @@ def create_app(settings: Settings, limits: Limits | None = None) -> Sanic[Any, A
             "KEEP_ALIVE_TIMEOUT": 75,  # above nginx's own 60 s towards an upstream, so that nginx closes first
             "REQUEST_MAX_HEADER_SIZE": LARGEST_HEAD,
             "REQUEST_MAX_SIZE": 1024 * 1024,  # of what the relay reads for itself, or drains after an early answer
+            "REQUEST_TIMEOUT": HEAD_WITHIN_S,
             "RESPONSE_TIMEOUT": 75,  # without a byte; above the tunnel's own limits, which give better answers
             "GRACEFUL_SHUTDOWN_TIMEOUT": 3.0,
             "MOTD": False,
         }
     )
-    parts = Parts(
-        sites=Sites(),
-        register=ThreadedRegistry(open_registry(settings.database_url)),
-        presence=RedisPresence(settings.redis_url),
-        health=Health(SystemClock()),
-        logins=LoginThrottle(),
-    )
-    app.ctx.parts = parts
+    limits = limits or settings.limits
     server = WebServer(check_upgrade=check_upgrade, upgrade=upgrade, answer=SanicAnswer)
-    _add_routes(app, parts, server, settings, limits or Limits())
+    sites: Sites[TunnelLink] = Sites()
+    arrivals, metrics, logins = Arrivals(limits.most_waiting), Metrics(), LoginThrottle()
+    register = ThreadedRegistry(open_registry(settings.database_url))
+    presence = RedisPresence(settings.redis_url)
+    health = Health(SystemClock())
+    metrics.registry.register(HealthCollector(health))
+    parts = app.ctx.parts = Parts(
+        sites=sites,
+        register=register,
+        presence=presence,
+        health=health,
+        logins=logins,
+        metrics=metrics,
+        listener=MetricsListener(*settings.metrics, metrics.registry) if settings.metrics is not None else None,
+        tunnels=Tunnels(server, sites, arrivals, register, presence, logins, settings.origin, limits, metrics),
+        limits=limits,
+    )
+    carriage = Carriage(server, limits, metrics, Cancels(limits.cancels_per_10_s))
+    public = Public(carriage, sites, arrivals, register, presence, settings.trusted_proxies)
+    _add_routes(app, parts, public, settings.origin)
     app.exception(Exception)(_answer_error)
     app.after_server_start(_start_beat)
     app.before_server_stop(_drain)
@@ -90,14 +126,9 @@ def create_app(settings: Settings, limits: Limits | None = None) -> Sanic[Any, A
     return app
 
 
-def _add_routes(app: Sanic[Any, Any], parts: Parts, server: WebServer, settings: Settings, limits: Limits) -> None:
-    tunnels = app.ctx.tunnels = Tunnels(
-        server, parts.sites, parts.register, parts.presence, parts.logins, settings.origin, limits
-    )
-    public = Public(server, parts.sites, parts.register, parts.presence, settings.trusted_proxies)
-
+def _add_routes(app: Sanic[Any, Any], parts: Parts, public: Public, origin: str) -> None:
     async def tunnel(request: Request) -> None:
-        await tunnels.take(request)
+        await parts.tunnels.take(request)
 
     async def site(request: Request, **_: str) -> None:
         await public.carry(request)
@@ -106,7 +137,7 @@ def _add_routes(app: Sanic[Any, Any], parts: Parts, server: WebServer, settings:
         return await enroll(request, parts.register, parts.sites)
 
     async def key_change(request: Request) -> HTTPResponse:
-        return await rotate_key(request, parts.register, settings.origin)
+        return await rotate_key(request, parts.register, origin)
 
     async def healthz(_: Request) -> HTTPResponse:
         return HTTPResponse(b'{"status":"ok"}', content_type="application/json")
@@ -135,7 +166,7 @@ def _readiness(health: Health) -> HTTPResponse:
     return HTTPResponse(orjson.dumps(body), 200 if health.is_ready() else 503, content_type="application/json")
 
 
-async def _answer_error(_: Request, exc: Exception) -> HTTPResponse:
+async def _answer_error(request: Request, exc: Exception) -> HTTPResponse:
     """The one place where a failed request becomes an answer."""
     headers = {"cache-control": "no-store"}
     if isinstance(exc, UpgradeRefused):
@@ -143,6 +174,7 @@ async def _answer_error(_: Request, exc: Exception) -> HTTPResponse:
         headers |= {"upgrade": "websocket"} if status == 426 else {}
     elif isinstance(exc, AppError):
         status, body = of_error(exc)
+        request.app.ctx.parts.metrics.refused.labels(code_of(exc)).inc()
         log.debug("request_refused", problem=code_of(exc), status=status, detail=exc.detail)
     elif isinstance(exc, SanicException):
         status = exc.status_code or 500
@@ -166,22 +198,60 @@ def _said(status: int) -> str:
 
 async def _start_beat(app: Sanic[Any, Any]) -> None:
     parts: Parts = app.ctx.parts
-    for name in ("redis", "database"):
+    for name in ("redis", "database", *(("metrics",) if parts.listener is not None else ())):
         parts.health.report(name, Status.STARTING)
-    app.ctx.tasks = [asyncio.create_task(_beat(parts)), asyncio.create_task(_follow_changes(parts))]
-    log.info("relay_started")
+    app.ctx.beats = [asyncio.create_task(work(parts)) for work in (_beat, _measure, _follow_changes)]
+    log.info("relay_started", node=parts.tunnels.node_id)
 
 
 async def _beat(parts: Parts) -> None:
     while True:
+        _serve_metrics(parts)
         await asyncio.gather(_beat_redis(parts), _beat_register(parts))
         await asyncio.sleep(BEAT_S)
 
 
+async def _measure(parts: Parts) -> None:
+    """What is not an event but a state."""
+    loop, metrics = asyncio.get_running_loop(), parts.metrics
+    looked_at = loop.time()
+    while True:
+        await asyncio.sleep(FIGURES_S)
+        now = loop.time()
+        metrics.loop_lag_seconds.set(max(0.0, now - looked_at - FIGURES_S))
+        figures = [link.figures() for link in parts.sites]
+        stalled = sum(figure[1] for figure in figures)
+        metrics.tunnels.set(len(figures))
+        metrics.streams.set(sum(figure[0] for figure in figures))
+        metrics.stalled.set(stalled)
+        metrics.queued_bytes.set(sum(figure[2] for figure in figures))
+        metrics.blocked_seconds.inc(stalled * (now - looked_at))
+        looked_at = now
+
+
+def _serve_metrics(parts: Parts) -> None:
+    """Tried again at each beat: the process that this one replaces may still have the address."""
+    if parts.listener is None or parts.listener.is_running:
+        return
+    try:
+        parts.listener.start()
+    except AppError as exc:
+        _report(parts.health, "metrics", exc)
+    else:
+        _report(parts.health, "metrics", None)
+
+
 async def _beat_redis(parts: Parts) -> None:
+    rtts_s = {link.site.site_id: link.rtt_s for link in parts.sites}
+    for rtt_s in rtts_s.values():
+        if rtt_s is not None:
+            parts.metrics.rtt_seconds.observe(rtt_s)
     try:
         await parts.presence.ping()
-        await parts.presence.note_seen([link.site.site_id for link in parts.sites], time.time())
+        await parts.presence.note_seen(rtts_s, time.time())
+        if not parts.tunnels.is_stopping:
+            await parts.presence.note_node(parts.tunnels.node_id, time.time())
+            await check_fences(parts.sites, parts.presence)
     except AppError as exc:
         _report(parts.health, "redis", exc)
     else:
@@ -220,9 +290,13 @@ def _report(health: Health, name: str, failure: AppError | None) -> None:
 
 
 async def _drain(app: Sanic[Any, Any]) -> None:
-    for task in app.ctx.tasks:
-        task.cancel()
-    await app.ctx.tunnels.stop()
+    parts: Parts = app.ctx.parts
+    parts.tunnels.is_stopping = True
+    if parts.listener is not None:
+        parts.listener.stop()  # the successor wants the address
+    await drain(parts.sites, parts.presence, parts.tunnels.node_id, parts.limits, parts.metrics)
+    for beat in app.ctx.beats:
+        beat.cancel()
 
 
 async def _close(app: Sanic[Any, Any]) -> None:

@@ -5,11 +5,14 @@ sites, the presence in Redis.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from common.errors import AppError
+
+FRESH_S = 15.0
+"""Presence that is younger is believed: relays renew it every 5 s."""
 
 
 class UpgradeRefused(AppError):
@@ -192,12 +195,17 @@ class LastSeen:
     online_since: float | None
     last_seen_at: float | None
     offline_since: float | None
+    rtt_s: float | None = None
     rival_at: float | None = None
 
     @property
     def gone_since(self) -> float | None:
         """Since when a site without a tunnel has been away: a relay that was killed could not note the end."""
         return self.offline_since if self.offline_since is not None else self.last_seen_at
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether a relay had the site's tunnel moments ago, and has not lost it."""
+        return self.offline_since is None and self.last_seen_at is not None and now - self.last_seen_at < FRESH_S
 
 
 class Presence(Protocol):
@@ -209,14 +217,33 @@ class Presence(Protocol):
 
     async def note_online(self, site_id: str, now: float) -> None: ...
 
-    async def note_offline(self, site_id: str, now: float) -> None: ...
+    async def note_offline(self, site_id: str, fence: int, now: float) -> None:
+        """The connection with this number ended; nothing happens if a newer one was given since."""
+        ...
+
+    async def note_seen(self, rtts_s: Mapping[str, float | None], now: float) -> None:
+        """All these sites are online; their round trips, None when not known."""
+        ...
+
+    async def fences(self, site_ids: Sequence[str]) -> dict[str, int]:
+        """The number of each site's newest connection, at whatever relay; sites without one are left out."""
+        ...
+
+    async def note_node(self, node_id: str, now: float) -> None:
+        """This relay process takes tunnels."""
+        ...
+
+    async def forget_node(self, node_id: str) -> None:
+        """It does no longer."""
+        ...
+
+    async def has_other_node(self, node_id: str, now: float) -> bool:
+        """Whether another relay process takes tunnels."""
+        ...
 
     async def note_rival(self, site_id: str, now: float) -> None:
         """Two edges prove the site's identity in turns."""
         ...
-
-    async def note_seen(self, site_ids: Iterable[str], now: float) -> None:
-        """All these sites are online."""
         ...
 
     async def last_seen(self, site_id: str) -> LastSeen: ...

@@ -14,6 +14,7 @@ from common.errors import AppError, FieldError
 from common.problems import problem_body
 from common.tunnel.errors import ErrorCode, http_status
 from relay.admission import NotAdmitted
+from relay.limits import TooManyCancelled
 from relay.sites import SiteOffline, as_rfc3339
 from relay.throttle import TooManyAttempts
 
@@ -33,7 +34,9 @@ _STATUS = {
     "body_too_large": 413,
     "target_too_long": 414,
     "upgrade_required": 426,
+    "request_timeout": 408,
     "too_many_attempts": 429,
+    "too_many_cancelled": 429,
     "fields_too_large": 431,
     "site_offline": 503,
     "token_key_unknown": 503,
@@ -79,7 +82,7 @@ def code_of(error: AppError) -> str:
 def extra_fields(error: Exception, status: int) -> dict[str, str]:
     """Header fields that belong to the status."""
     if status in (429, 503):
-        wait_s = error.retry_after_s if isinstance(error, TooManyAttempts) else RETRY_AFTER_S
+        wait_s = error.retry_after_s if isinstance(error, TooManyAttempts | TooManyCancelled) else RETRY_AFTER_S
         return {"retry-after": str(math.ceil(wait_s))}
     return {"www-authenticate": "Bearer"} if status == 401 else {}
 

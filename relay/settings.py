@@ -11,7 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from common.settings import Reader
+from common.tunnel.limits import Limits
 from relay.door import Network
+from relay.limits import RelayLimits
+
+GIB = 1024**3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,8 @@ class Settings:
     redis_url: str
     trusted_proxies: tuple[Network, ...]
     data_dir: Path
+    metrics: tuple[str, int] | None
+    limits: RelayLimits
     log_level: str
     log_form: str
 
@@ -44,6 +50,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         redis_url=reader.url("WALLPORT_RELAY_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
         trusted_proxies=_networks(reader, "WALLPORT_RELAY_TRUSTED_PROXIES"),
         data_dir=data_dir,
+        metrics=reader.address("WALLPORT_RELAY_METRICS"),
+        limits=_limits(reader),
         log_level=reader.text(
             "WALLPORT_LOG_LEVEL",
             "info",
@@ -54,6 +62,40 @@ def read(environ: Mapping[str, str]) -> Settings:
     )
     reader.finish(own_prefix="WALLPORT_RELAY_")
     return settings
+
+
+def _limits(reader: Reader) -> RelayLimits:
+    """The defaults' reasons stand in relay/limits.py and common/tunnel/limits.py."""
+    usual, tunnel = RelayLimits(), Limits()
+
+    def seconds(name: str, default: float, lowest: int, highest: int) -> float:
+        return float(reader.integer(name, round(default), lowest=lowest, highest=highest))
+
+    return RelayLimits(
+        tunnel=Limits(
+            streams=reader.integer("WALLPORT_RELAY_SITE_STREAMS", tunnel.streams, lowest=4, highest=4096),
+            http_streams=reader.integer("WALLPORT_RELAY_SITE_REQUESTS", tunnel.http_streams, lowest=1, highest=4096),
+            ping_after_s=seconds("WALLPORT_RELAY_PING_AFTER_S", tunnel.ping_after_s, 1, 300),
+            dead_after_s=seconds("WALLPORT_RELAY_DEAD_AFTER_S", tunnel.dead_after_s, 1, 300),
+            write_stall_s=seconds("WALLPORT_RELAY_WRITE_STALL_S", tunnel.write_stall_s, 1, 300),
+            answer_timeout_s=seconds("WALLPORT_RELAY_ANSWER_TIMEOUT_S", tunnel.answer_timeout_s, 1, 60),
+            progress_timeout_s=seconds("WALLPORT_RELAY_PROGRESS_TIMEOUT_S", tunnel.progress_timeout_s, 1, 60),
+            slow_consumer_s=seconds("WALLPORT_RELAY_SLOW_CONSUMER_S", tunnel.slow_consumer_s, 1, 60),
+        ),
+        body_bytes=reader.integer("WALLPORT_RELAY_BODY_BYTES", usual.body_bytes, lowest=1024, highest=GIB),
+        body_slowest_bytes_per_s=reader.integer(
+            "WALLPORT_RELAY_BODY_SLOWEST_BYTES_PER_S", usual.body_slowest_bytes_per_s, lowest=1, highest=GIB
+        ),
+        site_bytes_per_s=reader.integer(
+            "WALLPORT_RELAY_SITE_BYTES_PER_S", usual.site_bytes_per_s, lowest=65_536, highest=100 * GIB
+        ),
+        cancels_per_10_s=reader.integer(
+            "WALLPORT_RELAY_CANCELS", usual.cancels_per_10_s, lowest=1, highest=10_000
+        ),
+        site_wait_s=seconds("WALLPORT_RELAY_SITE_WAIT_S", usual.site_wait_s, 0, 30),
+        reconnect_spread_s=seconds("WALLPORT_RELAY_RECONNECT_SPREAD_S", usual.reconnect_spread_s, 0, 3600),
+        drain_s=seconds("WALLPORT_RELAY_DRAIN_S", usual.drain_s, 0, 600),
+    )
 
 
 def _origin(reader: Reader, host: str, port: int) -> str:

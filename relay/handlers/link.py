@@ -1,4 +1,4 @@
-"""A live tunnel as the handlers of the public side see it: open a stream, write to it, wait for what comes.
+"""A site's live tunnel: opens streams, sends what they write, hands on what comes, and watches that the edge lives.
 
 The shell of `TunnelConnection` on the relay. All of it runs on the event loop and without a lock: a read parses and
 puts events into the streams' inboxes, which the credit windows bound; whatever is to be sent is collected until the
@@ -7,7 +7,6 @@ data.
 """
 
 import asyncio
-from collections import deque
 
 from common import logs
 from common.tunnel.connection import TunnelConnection
@@ -25,107 +24,21 @@ from common.tunnel.events import (
     WebsocketClosed,
 )
 from common.tunnel.frames import Fields, Kind
-from common.tunnel.limits import Limits
 from relay.admission import Gate
+from relay.handlers.stream import Stream
+from relay.limits import Pacer, RelayLimits
+from relay.metrics import Metrics
 from relay.ports import Socket
 from relay.problems import StreamFailed
 from relay.sites import Site
 
-Inbound = HeadersReceived | DataReceived | MessageReceived | WebsocketClosed
-
 CHECK_EVERY_S = 5.0
 """At most between two looks at the deadlines: the shortest that can arise in between is 10 s away."""
 
+_ENDINGS = {ErrorCode.UPSTREAM: "lost"}
+"""Names for people, where the protocol's would mislead."""
+
 log = logs.get(__name__)
-
-
-class Stream:
-    """One request's way through the tunnel. For one task, plus one that only writes."""
-
-    def __init__(self, link: "TunnelLink", stream_id: int) -> None:
-        self.stream_id = stream_id
-        self._link = link
-        self._inbox: deque[Inbound] = deque()  # bounded by the stream's window
-        self._failure: StreamFailed | None = None
-        self._arrived: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
-
-    async def next(self) -> Inbound:
-        """What came next; raises StreamFailed once the stream is reset. Owes `taken` for data and messages."""
-        while not self._inbox:
-            if self._failure is not None:
-                raise self._failure
-            self._arrived = self._link.loop.create_future()
-            await self._arrived
-        return self._inbox.popleft()
-
-    def has_next(self) -> bool:
-        return bool(self._inbox)
-
-    async def head(self) -> HeadersReceived:
-        event = await self.next()
-        if not isinstance(event, HeadersReceived):
-            raise StreamFailed(ErrorCode.PROTOCOL, "no HEADERS")
-        return event
-
-    def taken(self, size: int) -> None:
-        """The client took so many bytes: the edge may send more."""
-        if self._failure is None:
-            self._link.consumed(self.stream_id, size)
-
-    async def write(self, data: bytes, *, end: bool = False) -> None:
-        """Send a piece of the request's body; waits for credit. Raises StreamFailed."""
-        at = 0
-        while at < len(data):
-            size = min(await self._room(), len(data) - at)
-            piece = data[at : at + size] if size < len(data) else data
-            at += size
-            self._link.send_data(self.stream_id, piece, end=end and at == len(data))
-        if end and not data:
-            self._raise_failure()
-            self._link.send_data(self.stream_id, b"", end=True)
-
-    async def send_message(self, data: bytes, is_text: bool) -> None:
-        """Send a websocket message; waits for credit. Raises StreamFailed."""
-        await self._room()
-        self._link.send_message(self.stream_id, data, is_text)
-
-    def close_websocket(self, code: int | None, reason: str) -> None:
-        if self._failure is None:
-            self._link.close_websocket(self.stream_id, code, reason)
-
-    def reset(self, error: ErrorCode, detail: str = "") -> None:
-        """Give the stream up; whoever waits on it gets StreamFailed. Idempotent, also after its end."""
-        if self._failure is None:
-            self._link.reset(self.stream_id, error, detail)
-            self.fail(StreamFailed(error, detail))
-
-    def put(self, event: Inbound) -> None:
-        self._inbox.append(event)
-        _wake(self._arrived)
-
-    def fail(self, failure: StreamFailed) -> None:
-        if self._failure is None:
-            self._failure = failure
-            _wake(self._arrived)
-            _wake(self._writable)
-
-    def wake_writer(self) -> None:
-        _wake(self._writable)
-
-    async def _room(self) -> int:
-        """How many bytes may be sent now, at least one."""
-        while True:
-            self._raise_failure()
-            room = self._link.writable(self.stream_id)
-            if room > 0:
-                return room
-            self._writable = self._link.loop.create_future()
-            await self._writable
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
 
 
 class TunnelLink:
@@ -138,18 +51,23 @@ class TunnelLink:
         public_key: str,
         socket: Socket,
         connection: TunnelConnection,
-        limits: Limits,
+        limits: RelayLimits,
         gate: Gate,
+        metrics: Metrics,
     ) -> None:
         self.site = site
         self.gate = gate
         self.fence = fence
         self.public_key = public_key  # that it was proven with
         self.loop = socket.loop
+        self.pacer = Pacer(limits.site_bytes_per_s, socket.loop.time())
         self.ended = ""  # why, once it has
+        self.is_leaving = False  # the edge stops: no new requests
         self._socket = socket
         self._connection = connection
-        self._limits = limits
+        self._metrics = metrics
+        self._write_stall_s = limits.tunnel.write_stall_s
+        self._check_every_s = min(CHECK_EVERY_S, self._write_stall_s / 4)
         self._streams: dict[int, Stream] = {}  # bounded by limits.streams
         self._is_flush_due = False
         self._blocked_since: float | None = None
@@ -162,6 +80,18 @@ class TunnelLink:
         self._arm()
         self._flush_soon()
 
+    @property
+    def rtt_s(self) -> float | None:
+        """Of the last PING that was answered."""
+        return self._connection.rtt_s
+
+    def figures(self) -> tuple[int, int, int]:
+        """Open streams, how many of them are stalled, and bytes that wait to be sent."""
+        connection = self._connection
+        if not connection.open_streams:
+            return 0, 0, 0
+        return connection.open_streams, connection.stalled_streams, connection.queued_bytes
+
     # For the public handlers.
 
     def open(self, kind: Kind, method: str, path: str, fields: Fields, client_address: str, *, end: bool) -> Stream:
@@ -169,6 +99,7 @@ class TunnelLink:
         if self.ended:
             raise StreamRefused("the tunnel has ended")
         stream_id = self._connection.open_stream(kind, method, path, fields, client_address=client_address, end=end)
+        self._metrics.requests.labels(kind.name.lower()).inc()
         stream = self._streams[stream_id] = Stream(self, stream_id)
         self._flush_soon()
         return stream
@@ -201,7 +132,23 @@ class TunnelLink:
     def writable(self, stream_id: int) -> int:
         return self._connection.writable(stream_id)
 
+    def note_paced(self, wait_s: float) -> None:
+        self._metrics.paced_seconds.inc(wait_s)
+
     # The end.
+
+    def go_away(self, spread_s: float) -> None:
+        """The relay is about to stop: the edge may dial another one, and serves this connection until `close`."""
+        if not self.ended:
+            self._connection.go_away(ErrorCode.DRAIN, spread_s=spread_s)
+            self._flush_soon()
+
+    def end_live_streams(self, error: ErrorCode) -> None:
+        """End websockets and event streams, which nobody else would."""
+        for stream_id in self._connection.live_streams:
+            stream = self._streams.get(stream_id)
+            if stream is not None:
+                stream.reset(error)
 
     def close(self, error: ErrorCode, detail: str) -> None:
         """End the tunnel from this side: say why, close the websocket, fail the streams."""
@@ -245,6 +192,7 @@ class TunnelLink:
                 case StreamReset():
                     stream = self._streams.get(event.stream_id)
                     if stream is not None:
+                        self._metrics.resets.labels(event.error.name.lower()).inc()
                         stream.fail(StreamFailed(event.error, event.detail))
                 case StreamWritable():
                     stream = self._streams.get(event.stream_id)
@@ -257,13 +205,17 @@ class TunnelLink:
                     else:
                         self._flush()
                         self._end(event.error, event.detail)
-                case GoAwayReceived() | StreamOpened():
-                    log.debug("edge_said", site=self.site.name, what=type(event).__name__)
+                case GoAwayReceived():
+                    self.is_leaving = True
+                    log.info("edge_leaves", site=self.site.name, error=event.error.name)
+                case StreamOpened():
+                    pass  # never on this side
 
     def _end(self, error: ErrorCode, detail: str) -> None:
         if self.ended:
             return
         self.ended = detail or error.name.lower()
+        self._metrics.tunnels_ended.labels(_ENDINGS.get(error, error.name.lower())).inc()
         log.info("tunnel_ended", site=self.site.name, fence=self.fence, reason=self.ended, error=error.name)
         if self._timer is not None:
             self._timer.cancel()
@@ -299,7 +251,7 @@ class TunnelLink:
     def _arm(self) -> None:
         deadline = self._connection.next_deadline()
         now = self.loop.time()
-        at = now + CHECK_EVERY_S if deadline is None else min(max(deadline, now), now + CHECK_EVERY_S)
+        at = now + self._check_every_s if deadline is None else min(max(deadline, now), now + self._check_every_s)
         self._timer = self.loop.call_at(at, self._check)
 
     def _check(self) -> None:
@@ -317,9 +269,4 @@ class TunnelLink:
             return False
         if self._socket.unsent_bytes != self._blocked_bytes:
             self._blocked_since, self._blocked_bytes = now, self._socket.unsent_bytes
-        return now - self._blocked_since > self._limits.write_stall_s
-
-
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)
+        return now - self._blocked_since > self._write_stall_s

@@ -1,7 +1,7 @@
 """Everything under `/s/{site}`: judge the head, find the site's tunnel, ask its gate, carry.
 
 A site without a tunnel is answered at once; asking the register and Redis for the details is bounded, so that neither
-can hold the answer up.
+can hold the answer up. Only for a site that was online seconds ago elsewhere the request waits a moment.
 """
 
 import asyncio
@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 from sanic import Request
 
-from common.errors import AppError, RedisUnavailable
+from common.errors import RedisUnavailable
 from common.tunnel.errors import BadPayload, StreamRefused
 from relay.door import Network, admit, client_address
 from relay.handlers import public_http, public_ws
+from relay.handlers.arrivals import Arrivals
+from relay.handlers.carriage import Carriage
 from relay.handlers.link import TunnelLink
-from relay.ports import Presence, Register, WebServer
+from relay.ports import Presence, Register
 from relay.problems import StreamFailed
 from relay.sites import SiteOffline, Sites, UnknownSite
 
@@ -28,13 +30,15 @@ class Public:
 
     def __init__(
         self,
-        server: WebServer,
+        carriage: Carriage,
         sites: Sites[TunnelLink],
+        arrivals: Arrivals,
         register: Register,
         presence: Presence,
         trusted: Sequence[Network],
     ) -> None:
-        self._server = server
+        self._carriage = carriage
+        self._arrivals = arrivals
         self._sites = sites
         self._register = register
         self._presence = presence
@@ -45,26 +49,35 @@ class Public:
         fields = list(request.headers.items())
         admitted = admit(request.method, request.raw_url, fields)
         link = self._sites.live(admitted.site)
-        if link is None:
-            raise await self._absence(admitted.site)
+        if link is None or link.is_leaving:
+            link = await self._arrival(admitted.site, link)
         forwarded_for = request.headers.getall("x-forwarded-for", [])
         address = client_address(request.ip, forwarded_for, self._trusted)
+        self._carriage.cancels.check(address, link.loop.time())
         link.gate.admit(admitted, address, now=time.time(), steady_now=link.loop.time())
         protocol = public_ws if admitted.is_websocket else public_http
         try:
-            await protocol.carry(self._server, request, admitted, address, link)
+            await protocol.carry(self._carriage, request, admitted, address, link)
         except (StreamRefused, BadPayload) as exc:
             raise StreamFailed(exc.error, exc.message) from exc
 
-    async def _absence(self, name: str) -> AppError:
+    async def _arrival(self, name: str, leaving: TunnelLink | None) -> TunnelLink:
+        """The tunnel of a site that has none at the moment; raises SiteOffline and UnknownSite."""
         row = await self._register.find_named(name)
         if row is None:
-            return UnknownSite()
+            raise UnknownSite
         since = self._sites.lost_at(row.site_id)
-        if since is None:
-            try:
-                async with asyncio.timeout(DETAILS_WITHIN_S):
-                    since = (await self._presence.last_seen(row.site_id)).gone_since
-            except (RedisUnavailable, TimeoutError):
-                since = None
-        return SiteOffline(since)
+        if leaving is not None or since is not None:
+            raise SiteOffline(since if since is not None else time.time())
+        try:
+            async with asyncio.timeout(DETAILS_WITHIN_S):
+                seen = await self._presence.last_seen(row.site_id)
+        except (RedisUnavailable, TimeoutError):
+            raise SiteOffline(None) from None
+        if seen.is_fresh(time.time()):
+            self._carriage.metrics.waited.inc()
+            await self._arrivals.wait(name, self._carriage.limits.site_wait_s)
+            link = self._sites.live(name)
+            if link is not None:
+                return link
+        raise SiteOffline(seen.gone_since)

@@ -2,7 +2,7 @@
 
 The relay holds at most a window of each body. A client that leaves cancels the request at the site; a tunnel that is
 lost in the middle cuts the client's connection, so that a truncated body is never taken for a whole one. Bodies with
-a known length are counted against it here and at the edge.
+a known length are counted against it here and at the edge. How fast and how much is in relay/limits.py.
 """
 
 import asyncio
@@ -16,36 +16,46 @@ from common.tunnel.errors import ErrorCode
 from common.tunnel.events import DataReceived, HeadersReceived
 from common.tunnel.frames import Kind
 from relay.door import Admitted, response_fields
-from relay.handlers.link import Stream, TunnelLink
-from relay.ports import Answer, WebServer
+from relay.handlers.carriage import Carriage
+from relay.handlers.link import TunnelLink
+from relay.handlers.stream import Stream
+from relay.limits import Patience, RelayLimits, SlowBody
+from relay.ports import Answer
 from relay.problems import StreamFailed
-
-LONGEST_BODY = 10 * 1024 * 1024
-"""Bytes of a request: a restored backup, the largest thing anybody uploads, has about 1 MiB a year."""
 
 
 class BodyTooLarge(AppError):
-    """The request's body is longer than LONGEST_BODY."""
+    """The request's body is longer than `RelayLimits.body_bytes`."""
 
     code = "body_too_large"
 
-    def __init__(self) -> None:
-        super().__init__(f"A request may have {LONGEST_BODY} bytes.")
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"A request may have {most_bytes} bytes.")
 
 
-async def carry(server: WebServer, request: Request, admitted: Admitted, client_address: str, link: TunnelLink) -> None:
+async def carry(by: Carriage, request: Request, admitted: Admitted, client_address: str, link: TunnelLink) -> None:
     """Answer the request with the site's answer. Raises AppError as long as nothing was sent to the client."""
-    if admitted.body_size is not None and admitted.body_size > LONGEST_BODY:
-        raise BodyTooLarge
+    began_at = link.loop.time()
+    if admitted.body_size is not None and admitted.body_size > by.limits.body_bytes:
+        raise BodyTooLarge(by.limits.body_bytes)
     stream = link.open(
         Kind.HTTP, admitted.method, admitted.target, admitted.fields, client_address, end=not admitted.has_body
     )
+    opened_at = link.loop.time()
     upload: asyncio.Task[None] | None = None
     try:
         if admitted.has_body:
-            upload = asyncio.create_task(_send_body(request, stream))
+            upload = asyncio.create_task(_send_body(request, stream, by.limits))
         head = await _head(stream, upload)
-        await send_on(server.answer(request), stream, head, admitted.site, is_head=request.method == "HEAD")
+        answer = by.server.answer(request)
+        head_at = stream.head_at or opened_at
+        by.metrics.first_byte_seconds.observe(head_at - began_at)
+        by.metrics.overhead_seconds.observe(opened_at - began_at + link.loop.time() - head_at)
+        await send_on(answer, stream, head, admitted.site, is_head=request.method == "HEAD")
+    except asyncio.CancelledError:
+        if stream.head_at is None:
+            by.cancels.note(client_address, link.loop.time())
+        raise
     finally:
         if upload is not None:
             await _stop(upload)
@@ -63,10 +73,12 @@ async def send_on(writer: Answer, stream: Stream, head: HeadersReceived, site: s
         first = await _next_data(stream, counted) if stream.has_next() else None
         if first is not None and first.is_ended:
             await writer.whole(head.status, fields, first.data)
+            await stream.paced(len(first.data))
             stream.taken(len(first.data))
             return
         await writer.begin(head.status, fields, first.data if first is not None else b"")
         if first is not None:
+            await stream.paced(len(first.data))
             stream.taken(len(first.data))
         while True:
             piece = await _next_data(stream, counted)
@@ -75,6 +87,7 @@ async def send_on(writer: Answer, stream: Stream, head: HeadersReceived, site: s
                 stream.taken(len(piece.data))
                 return
             await writer.write(piece.data)
+            await stream.paced(len(piece.data))
             stream.taken(len(piece.data))
     except StreamFailed:
         if not writer.has_begun:
@@ -120,13 +133,14 @@ async def _head(stream: Stream, upload: asyncio.Task[None] | None) -> HeadersRec
         raise
 
 
-async def _send_body(request: Request, stream: Stream) -> None:
+async def _send_body(request: Request, stream: Stream, limits: RelayLimits) -> None:
     size = 0
     try:
-        async for data in _body(request):
+        async for data in _body(request, Patience(limits)):
             size += len(data)
-            if size > LONGEST_BODY:
-                raise BodyTooLarge
+            if size > limits.body_bytes:
+                raise BodyTooLarge(limits.body_bytes)
+            await stream.paced(len(data))
             await stream.write(data)
         await stream.write(b"", end=True)
     except StreamFailed:
@@ -134,14 +148,29 @@ async def _send_body(request: Request, stream: Stream) -> None:
     except BodyTooLarge:
         stream.reset(ErrorCode.TOO_LARGE)
         raise
+    except SlowBody:
+        stream.reset(ErrorCode.TIMEOUT)
+        raise
     except Exception:
         stream.reset(ErrorCode.CANCEL)  # Sanic found the body malformed; its own answer is a 400
         raise
 
 
-async def _body(request: Request) -> AsyncIterator[bytes]:
+async def _body(request: Request, patience: Patience) -> AsyncIterator[bytes]:
+    """The body in pieces as they come; raises SlowBody when the client keeps us waiting for too long on the whole."""
     body: Any = request.stream
-    async for data in body:
+    pieces = aiter(body)
+    loop = asyncio.get_running_loop()
+    while True:
+        asked_at = loop.time()
+        try:
+            async with asyncio.timeout(patience.left_s):
+                data = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise SlowBody from None
+        patience.got(len(data), loop.time() - asked_at)
         yield data
 
 

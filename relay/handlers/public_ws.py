@@ -14,9 +14,11 @@ from common.tunnel.errors import ErrorCode, phone_close_code
 from common.tunnel.events import HeadersReceived, MessageReceived, WebsocketClosed
 from common.tunnel.frames import Kind
 from relay.door import Admitted
-from relay.handlers.link import Stream, TunnelLink
+from relay.handlers.carriage import Carriage
+from relay.handlers.link import TunnelLink
 from relay.handlers.public_http import send_on
-from relay.ports import Socket, WebServer
+from relay.handlers.stream import Stream
+from relay.ports import Socket
 from relay.problems import StreamFailed
 
 PING_AFTER_S = 20.0
@@ -32,16 +34,20 @@ GOODBYE_S = 5.0
 """For the site's part of the goodbye after the phone has left; then the stream is reset."""
 
 
-async def carry(server: WebServer, request: Request, admitted: Admitted, client_address: str, link: TunnelLink) -> None:
+async def carry(by: Carriage, request: Request, admitted: Admitted, client_address: str, link: TunnelLink) -> None:
     """Carry a websocket until either side closes it. Raises AppError and UpgradeRefused before the upgrade."""
-    server.check_upgrade(request)
+    by.server.check_upgrade(request)
     stream = link.open(Kind.WEBSOCKET, "GET", admitted.target, admitted.fields, client_address, end=False)
     try:
         head = await stream.head()
         if head.status != 101:
-            await send_on(server.answer(request), stream, head, admitted.site, is_head=False)
+            await send_on(by.server.answer(request), stream, head, admitted.site, is_head=False)
             return
-        await _carry_messages(server.upgrade(request, _subprotocol(head)), stream)
+        await _carry_messages(by.server.upgrade(request, _subprotocol(head)), stream)
+    except asyncio.CancelledError:
+        if stream.head_at is None:
+            by.cancels.note(client_address, link.loop.time())
+        raise
     finally:
         link.forget(stream)
 
@@ -113,6 +119,7 @@ class _Phone:
 async def _send_up(phone: _Phone, stream: Stream) -> None:
     try:
         while (message := await phone.next()) is not None:
+            await stream.paced(len(message[0]))
             await stream.send_message(*message)
         code, reason = phone.goodbye or (1006, "")
         if code == 1006:
@@ -129,6 +136,7 @@ async def _send_down(phone: _Phone, stream: Stream) -> None:
             event = await stream.next()
             if isinstance(event, MessageReceived):
                 await phone.send(event.data, event.is_text)
+                await stream.paced(len(event.data))
                 stream.taken(len(event.data))
             elif isinstance(event, WebsocketClosed):
                 phone.socket.close(event.code, event.reason)

@@ -10,7 +10,8 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from sanic import Request
 
@@ -21,10 +22,12 @@ from common.security.tokens import ACCESS, TICKET, InvalidToken, TokenCheck
 from common.tunnel.connection import TunnelConnection
 from common.tunnel.errors import ErrorCode, HandshakeFailed, tunnel_close_code
 from common.tunnel.handshake import NONCE_BYTES, Hello, RelayHandshake
-from common.tunnel.limits import Limits
 from common.tunnel.states import Role
 from relay.admission import Gate
+from relay.handlers.arrivals import Arrivals
 from relay.handlers.link import TunnelLink
+from relay.limits import RelayLimits
+from relay.metrics import Metrics
 from relay.ports import Presence, Register, SiteRow, Socket, UpgradeRefused, WebServer
 from relay.rivals import Rivals
 from relay.sites import Site, Sites
@@ -32,14 +35,8 @@ from relay.throttle import LoginThrottle
 
 SUBPROTOCOL = "wallport-tunnel.v1"
 
-RECONNECT_SPREAD_S = 5.0
-"""Edges that lose this relay together come back over so many seconds: 100 handshakes a second, of about 1 ms each."""
-
 MOST_UNREAD = 4
 """Messages an edge may send ahead in the handshake, which has two."""
-
-GOODBYE_S = 0.2
-"""For what was said last to reach the kernel; the network is not waited for."""
 
 log = logs.get(__name__)
 
@@ -61,58 +58,58 @@ class Tunnels:
         self,
         server: WebServer,
         sites: Sites[TunnelLink],
+        arrivals: Arrivals,
         register: Register,
         presence: Presence,
         logins: LoginThrottle,
         origin: str,
-        limits: Limits,
+        limits: RelayLimits,
+        metrics: Metrics,
     ) -> None:
+        self.node_id = secrets.token_hex(4)
+        self.is_stopping = False
         self._server = server
         self._sites = sites
+        self._arrivals = arrivals
+        self._metrics = metrics
         self._register = register
         self._presence = presence
         self._logins = logins
         self._origin = origin
         self._limits = limits
-        self._node_id = secrets.token_hex(4)
-        self._is_stopping = False
         self._rivals = Rivals()
 
     async def take(self, request: Request) -> None:
         """Upgrade, shake hands, carry until the end. Raises UpgradeRefused and Stopping before the upgrade."""
-        if self._is_stopping:
+        if self.is_stopping:
             raise Stopping
         offered = request.headers.getone("sec-websocket-protocol", "")
         if SUBPROTOCOL not in [name.strip() for name in offered.split(",")]:
             raise UpgradeRefused(426, f"this is for edges, which speak {SUBPROTOCOL}")
         socket = self._server.upgrade(request, SUBPROTOCOL)
+        began_at = socket.loop.time()
         inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         socket.listen(lambda data, is_text: _put(inbox, socket, data, is_text), lambda *_: inbox.put_nowait(None))
         try:
-            async with asyncio.timeout(self._limits.handshake_timeout_s):
+            async with asyncio.timeout(self._limits.tunnel.handshake_timeout_s):
                 link = await self._shake_hands(socket, inbox)
         except TimeoutError:
-            await _refuse(socket, ErrorCode.AUTH, "the handshake took too long")
+            await self._refuse(socket, ErrorCode.TIMEOUT, "the handshake took too long")
         except HandshakeFailed as failure:
-            await _refuse(socket, failure.error, failure.message)
+            await self._refuse(socket, failure.error, failure.message)
         except StoreUnavailable as failure:
             log.warning("handshake_failed", reason=failure.message, detail=failure.detail)
-            await _refuse(socket, ErrorCode.CALM_DOWN, "the relay's register is not available")
+            await self._refuse(socket, ErrorCode.CALM_DOWN, "the relay's register is not available")
         else:
+            self._metrics.tunnels_opened.inc()
+            self._metrics.handshake_seconds.observe(socket.loop.time() - began_at)
             await self._carry(link)
 
-    async def stop(self) -> None:
-        """Take no more, tell the edges, and give the goodbyes time to leave."""
-        self._is_stopping = True
-        for link in self._sites:
-            link.close(ErrorCode.DRAIN, "the relay stops")
-        await asyncio.sleep(GOODBYE_S if len(self._sites) else 0)
-
     async def _shake_hands(self, socket: Socket, inbox: "asyncio.Queue[bytes | None]") -> TunnelLink:
-        handshake = RelayHandshake(self._origin, secrets.token_bytes(NONCE_BYTES), self._limits.announced())
+        handshake = RelayHandshake(self._origin, secrets.token_bytes(NONCE_BYTES), self._limits.tunnel.announced())
         hello = handshake.receive_hello(await _next(inbox))
         socket.send(handshake.challenge())
-        async with asyncio.timeout(self._limits.proof_timeout_s):
+        async with asyncio.timeout(self._limits.tunnel.proof_timeout_s):
             proof = await _next(inbox)
         row = await self._register.find(hello.site)
         public_key = row.public_key if row is not None else None
@@ -129,12 +126,13 @@ class Tunnels:
         connection = TunnelConnection(
             Role.RELAY,
             now=socket.loop.time(),
-            limits=self._limits,
+            limits=self._limits.tunnel,
             peer=hello.limits,
             ping_phase=random.random(),  # noqa: S311 -- spreads load, guards nothing
         )
         gate = Gate(row.site_id, token_check, self._logins)
-        link = TunnelLink(Site(row.site_id, row.name), fence, public_key, socket, connection, self._limits, gate)
+        site = Site(row.site_id, row.name)
+        link = TunnelLink(site, fence, public_key, socket, connection, self._limits, gate, self._metrics)
         replaced = self._sites.claim(link)
         if replaced is link:
             raise HandshakeFailed(ErrorCode.SUPERSEDED, "a newer connection was faster")
@@ -142,9 +140,9 @@ class Tunnels:
         socket.send(
             handshake.welcome(
                 fence=fence,
-                node_id=self._node_id,
+                node_id=self.node_id,
                 time=time.time(),
-                reconnect_spread_s=RECONNECT_SPREAD_S,
+                reconnect_spread_s=self._limits.reconnect_spread_s,
                 site_name=row.name,
                 is_contested=is_contested,
             )
@@ -153,6 +151,7 @@ class Tunnels:
         log.info("tunnel_opened", site=row.name, fence=fence, key=hello.key_id, boot=hello.boot_id)
         if replaced is not None:
             replaced.close(ErrorCode.SUPERSEDED, "a newer connection of this site")
+        self._arrivals.announce(row.name)
         if is_contested:
             await self._note_rival(row)
         return link
@@ -174,20 +173,34 @@ class Tunnels:
 
     async def _carry(self, link: TunnelLink) -> None:
         try:
-            await self._note(link, is_online=True)
+            await self._note(link, self._presence.note_online(link.site.site_id, time.time()))
             with contextlib.suppress(StoreUnavailable):  # the next change is looked at again
                 await check_links([link], self._sites, self._register)  # it may have changed during the handshake
             await link.wait_until_ended()
         finally:
             if self._sites.release(link, time.time()):
-                await self._note(link, is_online=False)
+                await self._note(link, self._presence.note_offline(link.site.site_id, link.fence, time.time()))
 
-    async def _note(self, link: TunnelLink, *, is_online: bool) -> None:
-        note = self._presence.note_online if is_online else self._presence.note_offline
+    async def _note(self, link: TunnelLink, noting: Coroutine[Any, Any, None]) -> None:
         try:
-            await note(link.site.site_id, time.time())
+            await noting
         except RedisUnavailable as exc:
             log.debug("presence_not_noted", site=link.site.name, detail=exc.detail)
+
+    async def _refuse(self, socket: Socket, error: ErrorCode, reason: str) -> None:
+        log.info("tunnel_refused", error=error.name, reason=reason)
+        self._metrics.handshakes_failed.labels(error.name.lower()).inc()
+        socket.close(tunnel_close_code(error), reason)
+        await socket.closed.wait()
+
+
+async def check_fences(sites: Sites[TunnelLink], presence: Presence) -> None:
+    """Close the tunnels of sites that have a newer one at another relay process. Raises RedisUnavailable."""
+    links = list(sites)
+    fences = await presence.fences([link.site.site_id for link in links])
+    for link in links:
+        if fences.get(link.site.site_id, 0) > link.fence:
+            link.close(ErrorCode.SUPERSEDED, "a newer connection of this site, at another relay process")
 
 
 async def check_links(links: list[TunnelLink], sites: Sites[TunnelLink], register: Register) -> None:
@@ -234,9 +247,3 @@ async def _next(inbox: "asyncio.Queue[bytes | None]") -> bytes:
     if message is None:
         raise HandshakeFailed(ErrorCode.PROTOCOL, "the edge left in the handshake")
     return message
-
-
-async def _refuse(socket: Socket, error: ErrorCode, reason: str) -> None:
-    log.info("tunnel_refused", error=error.name, reason=reason)
-    socket.close(tunnel_close_code(error), reason)
-    await socket.closed.wait()

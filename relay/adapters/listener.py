@@ -1,0 +1,99 @@
+"""The listener and the life of the process on it; the one file that knows how Sanic serves.
+
+Two relay processes may listen on one port (SO_REUSEPORT), so that one takes over from the other: `serving` ends by
+closing the listener first, then lets the app drain while the requests on open connections are still carried, each
+answered with `Connection: close`. Why not `app.run`: it keeps the listener open until all that is done.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sanic import Sanic
+from sanic.http import Stage
+from sanic.server.protocols.websocket_protocol import WebSocketProtocol
+
+from common.errors import AppError
+
+BACKLOG = 1024
+"""Connections not yet accepted: after a restart all edges dial within seconds."""
+
+CLOSE_S = 3.0
+"""For connections to end after the app has drained; then they are cut."""
+
+STEP_S = 0.02
+
+
+class ListenerUnusable(AppError):
+    """The address cannot be listened on; the message names it."""
+
+    code = "listener_unusable"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; raises ListenerUnusable."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+    except OSError as exc:
+        raise ListenerUnusable(f"cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
+
+
+@asynccontextmanager
+async def serving(app: Sanic[Any, Any], sock: socket.socket) -> AsyncIterator[None]:
+    """Serve `app` inside the block; closes the socket."""
+    server: Any = await app.create_server(
+        sock=sock,
+        protocol=WebSocketProtocol,
+        return_asyncio_server=True,
+        asyncio_server_kwargs={"start_serving": False},  # not before the start listeners are through
+    )
+    try:
+        await server.startup()
+        await server.before_start()
+        await server.start_serving()
+        await server.after_start()
+        yield
+    finally:
+        closing = server.close()
+        _answer_last(app, server)
+        await server.before_stop()
+        await _close_connections(server)
+        await closing
+        await server.after_stop()
+        Sanic.unregister_app(app)
+
+
+async def until_told_to_stop() -> None:
+    """Return at the first SIGTERM or SIGINT."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
+
+
+def _answer_last(app: Sanic[Any, Any], server: Any) -> None:
+    """The next answer on each connection is its last one."""
+    app.config.KEEP_ALIVE = False  # of requests that are still to come
+    for connection in server.connections:
+        if connection.http is not None and connection.http.stage is Stage.HANDLER:
+            connection.http.keep_alive = False
+
+
+async def _close_connections(server: Any) -> None:
+    """Idle ones and websockets at once, requests within CLOSE_S, the rest is cut."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + CLOSE_S
+    while connections := list(server.connections):
+        for connection in connections:
+            if loop.time() > deadline:
+                connection.abort()
+            else:
+                connection.close_if_idle()
+        if loop.time() > deadline:
+            break
+        await asyncio.sleep(STEP_S)
