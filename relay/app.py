@@ -69,6 +69,7 @@ class Parts:
     metrics: Metrics
     listener: MetricsListener | None
     tunnels: Tunnels
+    arrivals: Arrivals
     limits: RelayLimits
 
 
@@ -115,6 +116,7 @@ def create_app(settings: Settings, limits: RelayLimits | None = None) -> Sanic[A
         listener=MetricsListener(*settings.metrics, metrics.registry) if settings.metrics is not None else None,
         tunnels=Tunnels(server, sites, arrivals, register, presence, logins, settings.origin, limits, metrics),
         limits=limits,
+        arrivals=arrivals,
     )
     carriage = Carriage(server, limits, metrics, Cancels(limits.cancels_per_10_s))
     public = Public(carriage, sites, arrivals, register, presence, settings.trusted_proxies)
@@ -274,7 +276,7 @@ async def _follow_changes(parts: Parts) -> None:
         try:
             revision = await parts.register.revision()
             if revision != seen:
-                await check_links(list(parts.sites), parts.sites, parts.register)
+                await check_links(list(parts.sites), parts.sites, parts.register, parts.arrivals)
                 seen = revision
         except AppError as exc:  # the beat reports it
             log.debug("changes_not_seen", reason=exc.message)

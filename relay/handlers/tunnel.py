@@ -175,7 +175,8 @@ class Tunnels:
         try:
             await self._note(link, self._presence.note_online(link.site.site_id, time.time()))
             with contextlib.suppress(StoreUnavailable):  # the next change is looked at again
-                await check_links([link], self._sites, self._register)  # it may have changed during the handshake
+                # It may have changed during the handshake.
+                await check_links([link], self._sites, self._register, self._arrivals)
             await link.wait_until_ended()
         finally:
             if self._sites.release(link, time.time()):
@@ -203,7 +204,9 @@ async def check_fences(sites: Sites[TunnelLink], presence: Presence) -> None:
             link.close(ErrorCode.SUPERSEDED, "a newer connection of this site, at another relay process")
 
 
-async def check_links(links: list[TunnelLink], sites: Sites[TunnelLink], register: Register) -> None:
+async def check_links(
+    links: list[TunnelLink], sites: Sites[TunnelLink], register: Register, arrivals: Arrivals
+) -> None:
     """Close the tunnels of sites that are removed or revoked, or have another key; follow renamed ones. Raises
     StoreUnavailable."""
     keys = await register.keys_of([link.site.site_id for link in links])
@@ -214,6 +217,7 @@ async def check_links(links: list[TunnelLink], sites: Sites[TunnelLink], registe
         elif name != link.site.name:
             log.info("site_renamed", site=name, before=link.site.name)
             sites.rename(link, name)
+            arrivals.announce(name)
 
 
 def _token_check(hello: Hello) -> Callable[[str, bool], float | None] | None:
