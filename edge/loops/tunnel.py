@@ -109,8 +109,9 @@ class TunnelLoop:
         line, told = self._line, self._told
         return (told[0], line.fence) if line is not None and told is not None and line.fence else None
 
-    def reconnect(self, why: str) -> None:
-        """Give the newest connection up and dial anew. For any thread."""
+    def dial_anew(self, why: str) -> None:
+        """Give the newest connection or the pause before the next one up, and dial at once. For any thread."""
+        self._is_renewed.set()
         line = self._line
         if line is not None:
             line.cut(why)
