@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests start privately (tests/kit/servers.py), where they are missing; with arguments of
-# the form program:package also these (the benches want sshd).
+# Installs the servers that the tests start privately (tests/kit/servers.py), and what they look at exports with, where
+# they are missing; with arguments of the form program:package also these (the benches want sshd).
 # Needs apt, as root or through sudo; asks nothing; starts no service, neither now nor at the next boot.
 set -euo pipefail
 export PATH="$PATH:/usr/sbin:/usr/local/sbin:/sbin"
 
 # program, and the Debian package that brings it
-NEEDED=(mosquitto:mosquitto redis-server:redis-server mariadbd:mariadb-server nginx:nginx curl:curl "$@")
+NEEDED=(mosquitto:mosquitto redis-server:redis-server mariadbd:mariadb-server nginx:nginx curl:curl
+    soffice:libreoffice-calc-nogui pdftotext:poppler-utils "$@")
 
 missing=()
 for pair in "${NEEDED[@]}"; do
@@ -56,7 +57,7 @@ apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${mis
 # policy-rc.d holds for now; this is for the next boot. Only for what was installed here, never for an owner's own broker.
 for package in "${missing[@]}"; do
     case "$package" in
-        curl | python3-venv) continue ;;
+        curl | python3-venv | libreoffice-calc-nogui | poppler-utils) continue ;;
         mariadb-server) unit=mariadb ;;
         openssh-server) unit=ssh ;;
         *) unit=$package ;;
