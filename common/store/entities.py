@@ -38,6 +38,71 @@ def define(db: Any) -> None:
         current_a = Optional(float)
         PrimaryKey(sampled_at, charge_point)
 
+    class ChargeSession(db.Entity):  # type: ignore[misc]
+        _table_ = "charge_session"
+        id = PrimaryKey(int, size=64, auto=True)
+        charge_point = Required(str, 16)
+        started_at = Required(int, size=64)
+        ended_at = Optional(int, size=64)
+        charging_s = Required(int, size=64)
+        first_charged_at = Optional(int, size=64)
+        last_charged_at = Optional(int, size=64)
+        meter_start_wh = Optional(int, size=64)
+        meter_end_wh = Optional(int, size=64)
+        energy_wh = Optional(int, size=64)
+        grid_wh = Optional(int, size=64)
+        pv_wh = Optional(int, size=64)
+        battery_wh = Optional(int, size=64)
+        sources_method = Optional(str, 16, nullable=True)
+        cost_millicents = Optional(int, size=64)
+        cost_method = Optional(str, 16, nullable=True)
+        soc_start_percent = Optional(int, size=64)
+        soc_end_percent = Optional(int, size=64)
+        mode = Optional(str, 16, nullable=True)
+        vehicle = Optional(str, 64, nullable=True)
+        tag = Optional(str, 64, nullable=True)
+        user_name = Optional(str, 64, nullable=True)
+        origin = Required(str, 16)
+
+    class ChargeSegment(db.Entity):  # type: ignore[misc]
+        _table_ = "charge_segment"
+        session_id = Required(int, size=64)
+        started_at = Required(int, size=64)
+        ended_at = Optional(int, size=64)
+        is_charging = Required(bool)
+        mode = Optional(str, 16, nullable=True)
+        meter_start_wh = Optional(int, size=64)
+        meter_end_wh = Optional(int, size=64)
+        grid_wh = Optional(int, size=64)
+        pv_wh = Optional(int, size=64)
+        battery_wh = Optional(int, size=64)
+        cost_millicents = Optional(int, size=64)
+        PrimaryKey(session_id, started_at)
+
+    class SessionCorrection(db.Entity):  # type: ignore[misc]
+        _table_ = "session_correction"
+        id = PrimaryKey(int, size=64, auto=True)
+        session_id = Required(int, size=64)
+        corrected_at = Required(int, size=64)
+        corrected_by = Required(str, 64)
+        field = Required(str, 32)
+        old_value = Required(str, 255)
+        new_value = Required(str, 255)
+        reason = Required(str, 255)
+
+    class WallboxLogEntry(db.Entity):  # type: ignore[misc]
+        _table_ = "wallbox_log_entry"
+        charge_point = Required(str, 16)
+        started_at = Required(int, size=64)
+        ended_at = Required(int, size=64)
+        energy_wh = Required(int, size=64)
+        mode = Optional(str, 16, nullable=True)
+        vehicle = Optional(str, 64, nullable=True)
+        tag = Optional(str, 64, nullable=True)
+        read_at = Required(int, size=64)
+        session_id = Optional(int, size=64)
+        PrimaryKey(charge_point, started_at)
+
     class User(db.Entity):  # type: ignore[misc]
         _table_ = "user"
         id = PrimaryKey(int, size=64, auto=True)

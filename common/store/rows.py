@@ -40,6 +40,86 @@ class SampleRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRow:
+    """A stretch of a session in which the mode stayed and current flowed, or did not. `ended_at` None: it runs."""
+
+    started_at: int
+    ended_at: int | None
+    is_charging: bool
+    mode: str | None = None
+    meter_start_wh: int | None = None
+    meter_end_wh: int | None = None
+    grid_wh: int | None = None
+    pv_wh: int | None = None
+    battery_wh: int | None = None
+    cost_millicents: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """One time that a car was plugged in, from plug to unplug; `ended_at` None while it runs.
+
+    (charge_point, started_at) is its natural key. `energy_wh` is `meter_end_wh` − `meter_start_wh`, always; `grid_wh`,
+    `pv_wh` and `battery_wh` add up to it where known, and `sources_method` says how they were computed.
+    `cost_millicents` is in thousandths of a cent, by `cost_method`. `mode` is the one that most energy was charged in.
+    `origin` is recorded (by the edge itself), log (only the wallbox's log has it) or import. `id` None: not stored yet.
+    """
+
+    id: int | None = None
+    charge_point: str
+    started_at: int
+    ended_at: int | None
+    charging_s: int = 0
+    first_charged_at: int | None = None
+    last_charged_at: int | None = None
+    meter_start_wh: int | None = None
+    meter_end_wh: int | None = None
+    energy_wh: int | None = None
+    grid_wh: int | None = None
+    pv_wh: int | None = None
+    battery_wh: int | None = None
+    sources_method: str | None = None
+    cost_millicents: int | None = None
+    cost_method: str | None = None
+    soc_start_percent: int | None = None
+    soc_end_percent: int | None = None
+    mode: str | None = None
+    vehicle: str | None = None
+    tag: str | None = None
+    user_name: str | None = None
+    origin: str = "recorded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionRow:
+    """What an admin changed of a session; the values are JSON texts, the session's row has the new one."""
+
+    id: int
+    session_id: int
+    corrected_at: int
+    corrected_by: str
+    field: str
+    old_value: str
+    new_value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntryRow:
+    """An entry of the wallbox's own charge log; `session_id` is the session it belongs to, None while there is none."""
+
+    charge_point: str
+    started_at: int
+    ended_at: int
+    energy_wh: int
+    mode: str | None = None
+    vehicle: str | None = None
+    tag: str | None = None
+    read_at: int
+    session_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserRow:
     """A person who may log in. `created_at` in Unix seconds; `totp_last_step` is the newest time step accepted."""
 
