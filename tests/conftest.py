@@ -7,10 +7,17 @@ server takes one of its own: `broker`, `own_redis`, `own_mariadb`.
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.kit import servers
 from tests.kit.certificates import CertificateAuthority
+
+# How fast an example runs says more of what else the machine does than of the code; pytest's timeout bounds it.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture

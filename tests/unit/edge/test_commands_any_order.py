@@ -82,7 +82,7 @@ class Checked(Bench):
                 assert all(watch.read(self.texts) == watch.wanted for watch in plan.watches)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from([V1, V2]), st.lists(steps, max_size=25))
 def test_any_order_of_events(site: Site, events: list[tuple[str, Any]]) -> None:
     """After the events time alone settles everything; the bench itself refuses what is sent after its deadline."""

@@ -38,7 +38,7 @@ def walk(seed: int, at: float, length_s: float, current_a: float, step_s: float 
     return states
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 1000), steps=steps, at=st.floats(1.6e9, 1.9e9))
 def test_power_adds_up_and_meters_never_go_back(
     seed: int, steps: list[tuple[float, tuple[float, float]]], at: float

@@ -275,7 +275,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=12))
 def test_no_set_message_stops_the_wallbox(messages: list[tuple[str, bytes]]) -> None:
     """Whatever is written anywhere, it goes on, and says only what can be sent and read."""

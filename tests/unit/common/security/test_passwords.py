@@ -67,7 +67,7 @@ def test_half_a_character_is_no_password() -> None:
     assert set(caught.value.faults) == {"password"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(stored=st.text(max_size=60), password=st.text(max_size=60))
 def test_garbage_in_the_database_is_wrong_and_never_an_error(stored: str, password: str) -> None:
     """A damaged row must not take the login route down."""

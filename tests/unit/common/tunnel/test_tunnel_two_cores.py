@@ -350,4 +350,4 @@ class TwoCores(RuleBasedStateMachine):
 
 
 TestTwoCores = TwoCores.TestCase
-TestTwoCores.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+TestTwoCores.settings = settings(max_examples=150, stateful_step_count=50)
