@@ -31,3 +31,9 @@ class UserUnknown(StoreError):
     """There is no user of this name."""
 
     code = "user_unknown"
+
+
+class SessionUnknown(StoreError):
+    """There is no charge session of this id."""
+
+    code = "session_unknown"

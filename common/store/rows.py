@@ -91,6 +91,17 @@ class SessionRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A session with all its segments: in order, without a hole from its start to its end, their energies its energy.
+
+    Sessions that were not recorded (`origin`) and those of long ago may have no segments.
+    """
+
+    session: SessionRow
+    segments: tuple[SegmentRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectionRow:
     """What an admin changed of a session; the values are JSON texts, the session's row has the new one."""
 
