@@ -1,0 +1,88 @@
+"""The session machine: looks at the wallbox again and again, and says which charge sessions begin, change and end.
+
+Pure: instants and snapshots in, records out; its whole memory is `state`, which goes into a file. Driven by
+edge/loops/sessions.py, or by `replay` for a past that was simulated. edge/sessions/look.py says what a look means.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from common.model import Snapshot
+from common.store.rows import SessionRecord
+from edge.sessions import tags
+from edge.sessions.look import Change, Kind, Look, World
+from edge.sessions.readings import is_judgeable, reading_of
+from edge.sessions.records import record_of
+from edge.sessions.state import MachineState, Point, Scan
+from edge.sessions.supply import Prices, site_of
+
+OLDEST_S = 120.0
+"""Beyond this age a snapshot is judged no more, as in edge/recorder.py."""
+
+
+class SessionMachine:
+    """Give `state` of a machine that was stopped to go on where it was. Single-threaded."""
+
+    def __init__(self, prices: Prices | None = None, state: MachineState | None = None) -> None:
+        self.state = state or MachineState()
+        self._prices = prices or Prices()
+
+    def look(self, now: float, snapshot: Snapshot | None, oldest_s: float = OLDEST_S) -> list[Change]:
+        """Judge what the wallbox says at `now`; a wallbox that is silent changes nothing."""
+        if snapshot is None or not is_judgeable(snapshot, now, oldest_s):
+            return []
+        memory, state = self.state, snapshot.state
+        world = World(now, state, site_of(state, now), memory.site, memory, self._prices)
+        changes: list[Change] = []
+        for name, part in state.charge_points.items():
+            point = memory.points.setdefault(name, Point(seen_at=now))
+            changes += Look(name, point, reading_of(part), world).judge()
+        memory.site = world.site
+        return changes
+
+    def note_scan(self, scan: Scan) -> list[Change]:
+        """A tag was scanned."""
+        name = tags.take(self.state, scan)
+        return self._changed(name) if name is not None else []
+
+    def name_users(self, owner_of: Callable[[str], str | None]) -> list[Change]:
+        """Ask for the users of the tags of sessions that have none yet; a tag that nobody owns is asked for again."""
+        changes: list[Change] = []
+        for name, point in self.state.points.items():
+            session = point.session
+            if session is not None and session.tag is not None and session.user_name is None:
+                session.user_name = owner_of(session.tag)
+                changes += self._changed(name) if session.user_name is not None else []
+        return changes
+
+    def running(self) -> list[SessionRecord]:
+        """The sessions that run, as of the last look."""
+        return [
+            record_of(name, point.session, point.seen_at, None)
+            for name, point in self.state.points.items()
+            if point.session is not None and point.session.is_shown
+        ]
+
+    def _changed(self, name: str) -> list[Change]:
+        point = self.state.points[name]
+        if point.session is None or not point.session.is_shown:
+            return []
+        return [Change(Kind.CHANGED, record_of(name, point.session, point.seen_at, None))]
+
+
+def replay(
+    looks: Iterable[tuple[float, Snapshot | None]], machine: SessionMachine, scans: Iterable[Scan] = ()
+) -> Iterator[SessionRecord]:
+    """Run a past through `machine`: (instant, snapshot) in the order of time, as close together as is known.
+
+    Yields each session when it has ended, with its segments; `machine.running()` are those that still run afterwards,
+    and `machine.state` goes on. `scans` in the order of time are taken in between.
+    """
+    waiting = iter(scans)
+    scan = next(waiting, None)
+    for now, snapshot in looks:
+        while scan is not None and scan.scanned_at <= now:
+            machine.note_scan(scan)
+            scan = next(waiting, None)
+        for change in machine.look(now, snapshot):
+            if change.kind is Kind.ENDED:
+                yield change.record
