@@ -11,7 +11,7 @@ from common import logs
 from common.clock import Clock
 from common.health import Health
 from common.model import EdgeHealth
-from common.store import samples
+from common.store import samples, sessions
 from common.store.bind import open_store
 from edge.adapters import enrolment
 from edge.adapters.enrolment import FileEnrolments
@@ -20,16 +20,20 @@ from edge.adapters.mqtt import MqttSource
 from edge.adapters.redis_commands import RedisCommands
 from edge.adapters.redis_mirror import RedisMirror
 from edge.adapters.relay_socket import WebsocketsRelay
+from edge.adapters.session_file import SessionFile
 from edge.adapters.spool import Spool
 from edge.loops.commands import CommandLoop, Ear
 from edge.loops.delivery import DeliveryLoop
 from edge.loops.heartbeat import HeartbeatLoop
 from edge.loops.mirror import MirrorLoop
 from edge.loops.recorder import RecorderLoop
+from edge.loops.session_delivery import SessionDelivery
+from edge.loops.sessions import SessionLoop
 from edge.loops.tunnel import TunnelLoop
 from edge.mirror import Mirror
 from edge.openwb import v1_commands, v2_commands
 from edge.openwb.detect import CLUES, DIALECTS, UNDECIDED, Detector
+from edge.sessions.supply import Prices
 from edge.settings import Settings
 from edge.supervisor import Supervisor
 from edge.tunnel import Enrolment
@@ -59,6 +63,11 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     spool = Spool(settings.data_dir / "spool.sqlite", health)
     delivery = DeliveryLoop(spool, partial(samples.insert, store), store.ping, health)
     recorder = RecorderLoop(mirror.current_state, spool, settings.sample_interval_s, health, clock)
+    session_file = SessionFile(settings.data_dir / "sessions.sqlite", health)
+    charging = SessionLoop(
+        mirror.current_state, session_file, health, clock, Prices(settings.own_price_per_kwh), mirror.announce
+    )
+    session_delivery = SessionDelivery(session_file, partial(sessions.upsert, store), _nobody, health)
     tunnel = TunnelLoop(
         FileEnrolments(settings.data_dir), WebsocketsRelay(settings.relay_ca_file), UnixApi(settings.api_socket), health
     )
@@ -69,13 +78,16 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     supervisor.add("mqtt", source.run, stop_within_s=6.0)  # connecting cannot be cut short
     supervisor.add("commands", commands.run, stop_within_s=5.0)  # a frozen Redis, or a broker that does not answer
     supervisor.add("delivery", delivery.run, stop_within_s=5.0)  # a unit of work on a slow database
+    supervisor.add("session_delivery", session_delivery.run, stop_within_s=5.0)
     supervisor.add("recorder", recorder.run)
+    supervisor.add("sessions", charging.run)
     supervisor.add("tunnel", tunnel.run, stop_within_s=8.0)  # says goodbye, and lets requests under way break off
     _prepare(settings.data_dir)
     log.info("edge_started", site=settings.site_name)
     hanging = supervisor.run_until(stopping)
     if not hanging:  # else somebody may still use them
         spool.close()
+        session_file.close()
         store.close()
         queue.close()
         redis.close()
@@ -91,6 +103,11 @@ def enrol(settings: Settings, relay_url: str, code: str) -> Enrolment:
 def rotate_key(settings: Settings) -> Enrolment:
     """Change the edge's key; a running edge notices. Raises what `edge.adapters.enrolment.rotate_key` raises."""
     return enrolment.rotate_key(settings.data_dir, settings.relay_ca_file)
+
+
+def _nobody(_tag: str) -> str | None:
+    """Whose a tag is."""
+    return None
 
 
 def _prepare(data_dir: Path) -> None:

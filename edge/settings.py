@@ -33,7 +33,8 @@ class BrokerAddress:
 class Settings:
     """Everything the edge is told; URLs may hold credentials and stay out of `repr`.
 
-    `generation` is that of the wallbox, as in `common.model.Meta`; None is to be found out.
+    `generation` is that of the wallbox, as in `common.model.Meta`; None is to be found out. `own_price_per_kwh` (EUR)
+    is what PV and battery energy costs where the wallbox names no price; None: what grid energy costs.
     """
 
     broker: BrokerAddress
@@ -43,6 +44,7 @@ class Settings:
     site_name: str
     data_dir: Path
     sample_interval_s: int
+    own_price_per_kwh: float | None
     api_socket: Path
     relay_ca_file: Path | None
     log_level: str
@@ -61,6 +63,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         site_name=reader.text("WALLPORT_SITE_NAME", "home"),
         data_dir=data_dir,
         sample_interval_s=reader.integer("WALLPORT_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
+        own_price_per_kwh=_price(reader),
         api_socket=reader.path("WALLPORT_EDGE_API_SOCKET", str(data_dir / "api.sock")),
         relay_ca_file=reader.optional_path("WALLPORT_EDGE_RELAY_CA_FILE"),
         log_level=reader.text(
@@ -84,6 +87,16 @@ def _database_url(reader: Reader) -> str:
         except FieldError as exc:
             reader.faults[name] = exc.faults["database_url"]
     return url
+
+
+def _price(reader: Reader) -> float | None:
+    text = reader.text(
+        "WALLPORT_EDGE_OWN_PRICE",
+        "",
+        pattern=r"[0-9]{1,2}(\.[0-9]{1,5})?",
+        hint="must be EUR per kWh, like 0.08",
+    )
+    return float(text) if text else None
 
 
 def _generation(reader: Reader) -> str | None:

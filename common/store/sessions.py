@@ -187,8 +187,10 @@ def _store(cursor: Any, record: SessionRecord, words: _Words) -> int:
         # Somebody else may have been quicker. To lock the missing row instead would end in deadlocks on MariaDB.
         insertion = _insertion("charge_session", _SESSION_COLUMNS, mark)
         cursor.execute(f"{insertion} {words.unless_there}", tuple(getattr(session, name) for name in _SESSION_COLUMNS))
-    cursor.execute(f"SELECT id, ended_at, origin {of_key}{words.lock}", key)
-    session_id, ended_at, origin = cursor.fetchone()
+        if session.origin == RECORDED:
+            _close_forgotten(cursor, session, mark)
+    cursor.execute(f"SELECT id, ended_at, origin, tag {of_key}{words.lock}", key)
+    session_id, ended_at, origin, tag = cursor.fetchone()
     is_newer = session.ended_at is not None or ended_at is None
     if not is_newer or (origin == RECORDED and session.origin != RECORDED):
         return int(session_id)
@@ -197,8 +199,11 @@ def _store(cursor: Any, record: SessionRecord, words: _Words) -> int:
         f"SELECT DISTINCT field FROM session_correction WHERE session_id = {mark}{words.lock}",  # noqa: S608 -- our own words
         (session_id,),
     )
-    kept = {*_KEY_COLUMNS, *(name for (name,) in cursor.fetchall())}
+    corrected = {name for (name,) in cursor.fetchall()}
+    kept = {*_KEY_COLUMNS, *corrected}
     kept |= {name for name in _WHO_COLUMNS if getattr(session, name) is None}
+    if session.tag not in (None, tag):
+        kept -= {"user_name"} - corrected  # another tag, so it was somebody else
     _update(cursor, session_id, {name: getattr(session, name) for name in _SESSION_COLUMNS if name not in kept}, mark)
     cursor.execute(f"DELETE FROM charge_segment WHERE session_id = {mark}", (session_id,))  # noqa: S608 -- our own mark
     if record.segments:
@@ -207,6 +212,23 @@ def _store(cursor: Any, record: SessionRecord, words: _Words) -> int:
             [(session_id, *(getattr(segment, name) for name in _SEGMENT_COLUMNS)) for segment in record.segments],
         )
     return int(session_id)
+
+
+def _close_forgotten(cursor: Any, newer: SessionRow, mark: str) -> None:
+    """End sessions that the edge never ended, since it lost its memory: a car is plugged in once at a time."""
+    cursor.execute(
+        "SELECT id, started_at, last_charged_at FROM charge_session"  # noqa: S608 -- our own marks
+        " WHERE ended_at IS NULL AND origin = 'recorded'"
+        f" AND charge_point = {mark} AND started_at < {mark}",
+        (newer.charge_point, newer.started_at),
+    )
+    for session_id, started_at, last_charged_at in cursor.fetchall():
+        cursor.execute(f"SELECT MAX(started_at) FROM charge_segment WHERE session_id = {mark}", (session_id,))  # noqa: S608 -- our own mark
+        (segment_started_at,) = cursor.fetchone()
+        ended_at = max(started_at, last_charged_at or 0, segment_started_at or 0)
+        for table, key in (("charge_session", "id"), ("charge_segment", "session_id")):
+            statement = f"UPDATE {table} SET ended_at = {mark} WHERE ended_at IS NULL AND {key} = {mark}"  # noqa: S608 -- our own names
+            cursor.execute(statement, (ended_at, session_id))
 
 
 def _insertion(table: str, columns: Sequence[str], mark: str) -> str:

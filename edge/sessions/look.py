@@ -238,7 +238,7 @@ class Look:
         self._start(Verdict.GROWN)
         if point.session is not None:
             new = point.session
-            new.tag, new.user_name, new.vehicle = old.tag, old.user_name, old.vehicle or new.vehicle
+            new.tag, new.vehicle = old.tag, old.vehicle or new.vehicle
 
     def _end(self, ended_at: float) -> None:
         point = self._point

@@ -4,7 +4,7 @@ Pure: instants and snapshots in, records out; its whole memory is `state`, which
 edge/loops/sessions.py, or by `replay` for a past that was simulated. edge/sessions/look.py says what a look means.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from common.model import Snapshot
 from common.store.rows import SessionRecord
@@ -43,16 +43,6 @@ class SessionMachine:
         """A tag was scanned."""
         name = tags.take(self.state, scan)
         return self._changed(name) if name is not None else []
-
-    def name_users(self, owner_of: Callable[[str], str | None]) -> list[Change]:
-        """Ask for the users of the tags of sessions that have none yet; a tag that nobody owns is asked for again."""
-        changes: list[Change] = []
-        for name, point in self.state.points.items():
-            session = point.session
-            if session is not None and session.tag is not None and session.user_name is None:
-                session.user_name = owner_of(session.tag)
-                changes += self._changed(name) if session.user_name is not None else []
-        return changes
 
     def running(self) -> list[SessionRecord]:
         """The sessions that run, as of the last look."""

@@ -3,11 +3,15 @@
 The meter is rounded, never the energy, so segments tile the session's energy; sources are rounded so that they add up.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from common.store.rows import SegmentRow, SessionRecord, SessionRow
 from edge.sessions.state import Parts, Segment, Session
+
+Key: TypeAlias = tuple[str, int]
+"""Charge point and start: what a session is known by."""
 
 MOST_GUESSED = 0.1
 """Of the energy; up to this share what is unknown is reckoned like the rest, and the method says so."""
@@ -16,6 +20,21 @@ BY_POWERS = "shares"
 BY_METERS = "shares_meters"
 GUESSED = "shares_gaps"
 GUESSED_COST = "_gaps"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sessions that wait for the database, in the order of their last change.
+
+    `entries` are for whoever handed them out: its number of each record, None for one that is in memory only.
+    """
+
+    records: Sequence[SessionRecord]
+    entries: Sequence[int | None]
+
+
+def key_of(record: SessionRecord) -> Key:
+    return record.session.charge_point, record.session.started_at
 
 
 def record_of(charge_point: str, session: Session, now: float, ended_at: int | None) -> SessionRecord:
@@ -53,9 +72,16 @@ def record_of(charge_point: str, session: Session, now: float, ended_at: int | N
         mode=_main_mode(segments),
         vehicle=_fitting(session.vehicle),
         tag=_fitting(session.tag),
-        user_name=_fitting(session.user_name),
     )
     return SessionRecord(session=row, segments=tuple(rows))
+
+
+def with_user(record: SessionRecord, owner_of: Callable[[str], str | None]) -> SessionRecord:
+    """The record with the user whose tag it has; `owner_of` is asked for tags only, and answers None for nobody's."""
+    tag = record.session.tag
+    if tag is None or record.session.user_name is not None:
+        return record
+    return replace(record, session=replace(record.session, user_name=_fitting(owner_of(tag))))
 
 
 def apportioned(total: int, weights: Sequence[float]) -> list[int]:

@@ -73,7 +73,6 @@ class Session:
     soc_end_percent: int | None = None
     vehicle: str | None = None
     tag: str | None = None
-    user_name: str | None = None
     is_by_meters: bool = False
     price_kind: str = "tariff"
     is_shown: bool = False

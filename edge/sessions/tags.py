@@ -29,14 +29,14 @@ def take(state: MachineState, scan: Scan) -> str | None:
     if scan.charge_point is not None:
         session = running.get(scan.charge_point)
         if session is not None and (session.tag is None or not _has_charged(session)):
-            _bind(session, tag)
+            session.tag = tag
             return scan.charge_point
         if session is not None:
             return None
     else:
         for name, session in sorted(running.items(), key=lambda item: -item[1].started_at):
             if session.tag is None and abs(scan.scanned_at - session.started_at) <= SCAN_S:
-                _bind(session, tag)
+                session.tag = tag
                 return name
     waiting = WaitingScan(tag=tag, scanned_at=scan.scanned_at, charge_point=scan.charge_point)
     state.scans = [*state.scans, waiting][-MOST_WAITING:]
@@ -51,13 +51,8 @@ def claim(state: MachineState, charge_point: str, session: Session) -> None:
         return
     # A place says more than an instant.
     chosen = max(reversed(fitting), key=lambda scan: (scan.charge_point is not None, scan.scanned_at))
-    _bind(session, chosen.tag)
+    session.tag = chosen.tag
     state.scans = [scan for scan in state.scans if scan not in fitting]
-
-
-def _bind(session: Session, tag: str) -> None:
-    if session.tag != tag:
-        session.tag, session.user_name = tag, None
 
 
 def _has_charged(session: Session) -> bool:

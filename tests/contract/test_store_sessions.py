@@ -120,13 +120,14 @@ class TestUpsert:
         assert sessions.upsert(store, []) == []
 
     def test_who_charged_is_not_forgotten(self, store: Store) -> None:
-        """A record that knows no tag, user or vehicle leaves them; one that knows others replaces them."""
+        """A record that knows no tag, user or vehicle leaves them; another tag is another user's, or nobody's."""
         (session_id,) = sessions.upsert(store, [FULL])
         nobody = replace(FULL.session, tag=None, user_name=None, vehicle=None, charging_s=1)
         sessions.upsert(store, [replace(FULL, session=nobody)])
         assert stored(store, session_id).session == replace(FULL.session, charging_s=1)
-        sessions.upsert(store, [replace(FULL, session=replace(FULL.session, tag="B"))])
-        assert stored(store, session_id).session.tag == "B"
+        other = replace(FULL.session, tag="B", user_name=None)
+        sessions.upsert(store, [replace(FULL, session=other)])
+        assert stored(store, session_id).session == other
 
     def test_what_the_edge_recorded_is_not_replaced_by_an_import(self, store: Store) -> None:
         """The other way round it is."""
@@ -135,6 +136,16 @@ class TestUpsert:
         assert sessions.upsert(store, [FULL]) == [session_id]
         assert sessions.upsert(store, [imported]) == [session_id]
         assert stored(store, session_id) == FULL
+
+    def test_session_that_the_edge_forgot_is_ended(self, store: Store) -> None:
+        """It lost its disk: when the next one begins, the old one ends where it was last known to charge."""
+        other, imported = brief(START, "2", ended_at=None), brief(START + 1, ended_at=None, origin="import")
+        (session_id, *others) = sessions.upsert(store, [RUNNING, other, imported])
+        sessions.upsert(store, [brief(START + 9_000, ended_at=None)])
+        forgotten = stored(store, session_id)
+        assert forgotten.session == replace(RUNNING.session, ended_at=RUNNING.session.last_charged_at)
+        assert forgotten.segments[-1].ended_at == RUNNING.session.last_charged_at
+        assert [stored(store, number).session.ended_at for number in others] == [None, None]
 
     def test_two_who_write_at_once_make_one_session(self, store: Store) -> None:
         """The edge and an import may meet; both get the same id, and no segment comes twice."""
@@ -157,8 +168,8 @@ class TestPages:
             [
                 brief(100, tag="A", user_name="anna", vehicle="Ioniq"),
                 brief(200, tag="a", user_name="Anna", vehicle="Ioniq "),
-                brief(200, "2", ended_at=None),
-                brief(300, "2", tag="A"),
+                brief(200, "2", tag="A"),
+                brief(300, "2", ended_at=None),
             ],
         )
 
@@ -169,10 +180,10 @@ class TestPages:
         assert found() == [(300, "2"), (200, "2"), (200, "1"), (100, "1")]
         assert found(from_s=200, to_s=300) == [(200, "2"), (200, "1")]
         assert found(charge_point="2") == [(300, "2"), (200, "2")]
-        assert found(tag="A") == [(300, "2"), (100, "1")]
+        assert found(tag="A") == [(200, "2"), (100, "1")]
         assert found(tag="A", charge_point="1") == [(100, "1")]
         assert found(user_name="anna") == found(vehicle="Ioniq") == [(100, "1")]
-        assert found(with_running=False) == [(300, "2"), (200, "1"), (100, "1")]
+        assert found(with_running=False) == [(200, "2"), (200, "1"), (100, "1")]
         assert found(tag="' OR 1=1 -- $x %s ?") == []
 
     @settings(

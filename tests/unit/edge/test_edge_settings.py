@@ -77,6 +77,18 @@ def test_the_generation_may_be_set(text: str, generation: str | None) -> None:
     assert read(ENOUGH | {"WALLPORT_EDGE_DIALECT": text}).generation == generation
 
 
+@pytest.mark.parametrize(("text", "price"), [("", None), ("0.08", 0.08), ("0", 0.0)])
+def test_own_price_may_be_set(text: str, price: float | None) -> None:
+    assert read(ENOUGH | {"WALLPORT_EDGE_OWN_PRICE": text}).own_price_per_kwh == price
+
+
+@pytest.mark.parametrize("text", ["8 ct", "-0.1", "0,08", "1e9", "123"])
+def test_an_own_price_that_is_none_is_named(text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(ENOUGH | {"WALLPORT_EDGE_OWN_PRICE": text})
+    assert caught.value.faults == {"WALLPORT_EDGE_OWN_PRICE": "must be EUR per kWh, like 0.08"}
+
+
 def test_an_unknown_generation_is_named() -> None:
     with pytest.raises(SettingsError) as caught:
         read(ENOUGH | {"WALLPORT_EDGE_DIALECT": "1x9"})

@@ -1,7 +1,7 @@
 """The session machine as a transcript: what the wallbox says, and the sessions that come of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -10,6 +10,7 @@ from common.model import Mode, Snapshot
 from common.store.rows import SegmentRow, SessionRow
 from edge.sessions.look import Kind
 from edge.sessions.machine import SessionMachine, replay
+from edge.sessions.records import with_user
 from edge.sessions.state import MachineState
 from edge.sessions.supply import Prices
 from tests.kit.charging import START, Site
@@ -225,11 +226,10 @@ def test_meter_that_jumps_for_a_moment_is_ignored(watched: Watched) -> None:
 
 @pytest.mark.parametrize("new_wh", [50.0, 9_000_000.0])
 def test_another_meter_ends_the_session_and_begins_one(watched: Watched, new_wh: float) -> None:
-    """Each adds up by itself; tag, user and vehicle go along, and nothing that the new meter shows is lost."""
+    """Each adds up by itself; tag and vehicle go along, and nothing that the new meter shows is lost."""
     watched.site.vehicle = "Ioniq"
     watched.machine.note_scan(Scan("A", watched.site.now))
     watched.plug(3_600).watch(600)
-    watched.machine.name_users({"A": "anna"}.get)
     watched.site.meter_wh = new_wh
     watched.watch(600).unplug()
     first, second = watched.ended
@@ -237,7 +237,7 @@ def test_another_meter_ends_the_session_and_begins_one(watched: Watched, new_wh:
     assert (second.meter_start_wh, second.meter_end_wh) == (new_wh + 10, new_wh + 600)
     assert second.energy_wh == 590
     assert first.ended_at == second.started_at
-    assert {(row.tag, row.user_name, row.vehicle) for row in (first, second)} == {("A", "anna", "Ioniq")}
+    assert {(row.tag, row.vehicle) for row in (first, second)} == {("A", "Ioniq")}
 
 
 def test_another_meter_before_any_energy_splits_nothing(watched: Watched) -> None:
@@ -507,17 +507,26 @@ class TestScans:
         assert [row.tag for row in watched.ended] == ["A", None]
 
     def test_at_the_charge_point_another_tag_counts_until_current_flows(self, watched: Watched) -> None:
-        """As the wallbox itself does it, with its own user."""
-        owners = {"A": "anna", "B": "bert"}
+        """As the wallbox itself does it."""
         watched.machine.note_scan(Scan("A", START, "1"))
         watched.plug().watch(60)
-        watched.machine.name_users(owners.get)
         watched.machine.note_scan(Scan("B", START, "1"))
-        watched.machine.name_users(owners.get)
         watched.site.power_w = 3_600
         watched.watch(60)
         watched.machine.note_scan(Scan("A", START, "1"))
-        assert (watched.running.tag, watched.running.user_name) == ("B", "bert")
+        assert watched.running.tag == "B"
+
+
+def test_user_is_whose_tag_it_is(watched: Watched) -> None:
+    """Nobody's tag has no user, and without a tag nobody is asked."""
+    watched.machine.note_scan(Scan("A", START))
+    watched.plug(3_600).watch(600)
+    (record,) = watched.machine.running()
+    owners = {"A": "anna"}
+    assert with_user(record, owners.get).session == replace(record.session, user_name="anna")
+    assert with_user(record, lambda _tag: None) == record
+    nobody = replace(record, session=replace(record.session, tag=None))
+    assert with_user(nobody, owners.__getitem__) == nobody
 
 
 def test_replay_gives_sessions_of_a_past() -> None:
