@@ -19,7 +19,7 @@ import redis
 from paho.mqtt import publish as paho_publish
 
 from common import keys
-from common.commands import Command, CommandRecord, accepted
+from common.commands import EVENT_TYPE, Command, CommandRecord, accepted
 from common.model import EdgeHealth, Snapshot
 from tests.kit.servers import Broker, RedisServer, mosquitto, redis_server
 from tests.kit.waiting import eventually
@@ -73,7 +73,7 @@ class Site:
         for entry_id, fields in entries:
             if b"e" in fields:
                 event = msgspec.json.decode(fields[b"e"])
-                if event["record"]["id"] == command_id:
+                if event["type"] == EVENT_TYPE and event["record"]["id"] == command_id:
                     found.append((int(entry_id.split(b"-")[0]), event["record"]["status"]))
         return found
 
@@ -116,8 +116,10 @@ class Site:
 
 
 @contextmanager
-def commanded_site(folder: Path, dialect: str, clock: str | None = None) -> Iterator[Site]:
-    """Everything running, and the wallbox known."""
+def commanded_site(
+    folder: Path, dialect: str, clock: str | None = None, database_url: str | None = None
+) -> Iterator[Site]:
+    """Everything running, and the wallbox known. Without a database's URL it is a SQLite file."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         broker = stack.enter_context(mosquitto(folder / "broker"))
@@ -127,7 +129,7 @@ def commanded_site(folder: Path, dialect: str, clock: str | None = None) -> Iter
         settings = {
             "WALLPORT_EDGE_MQTT_URL": broker.url,
             "WALLPORT_REDIS_URL": server.url,
-            "WALLPORT_DATABASE_URL": f"sqlite://{folder / 'edge.sqlite'}",
+            "WALLPORT_DATABASE_URL": database_url or f"sqlite://{folder / 'edge.sqlite'}",
             "WALLPORT_DATA_DIR": str(folder / "data"),
         }
         client = stack.enter_context(redis.Redis.from_url(server.url))
