@@ -19,6 +19,7 @@ from common.commands import Command, CommandRecord
 from common.model import EdgeHealth, Snapshot
 from common.security.passwords import Verdict
 from common.security.tokens import TokenKey
+from common.session_events import SessionEvent
 from common.store.rows import SampleRow, UserRow
 
 T = TypeVar("T")
@@ -34,11 +35,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the change stream: path → new value, as the edge wrote it; or what became of a command."""
+    """One entry of the change stream: path → new value, as the edge wrote it; or what a command or session became."""
 
     seq: int
     changes: Mapping[str, Any] = field(default_factory=dict)
     command: CommandRecord | None = None
+    session: SessionEvent | None = None
 
 
 class StateReader(Protocol):

@@ -10,6 +10,7 @@ import msgspec
 
 from common.commands import EVENT_TYPE, Status
 from common.model import Battery, ChargePoint, Device, Grid, Home, Mode, Number, Pv, Vehicle
+from common.session_events import SessionEventType
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Instant = Annotated[str, msgspec.Meta(description="RFC 3339, UTC", examples=["2026-11-23T10:15:30Z"])]
@@ -254,11 +255,29 @@ class CommandEvent(msgspec.Struct, frozen=True, tag_field="type", tag=EVENT_TYPE
     command: CommandAnswer
 
 
+class SessionStarted(msgspec.Struct, frozen=True, tag_field="type", tag=SessionEventType.STARTED.value):
+    """A charge session began; it is among the sessions some moments later."""
+
+    charge_point: str
+    started_at: Instant
+    ended_at: Instant | None
+    energy_wh: int | None
+
+
+class SessionEnded(msgspec.Struct, frozen=True, tag_field="type", tag=SessionEventType.ENDED.value):
+    """A charge session ended."""
+
+    charge_point: str
+    started_at: Instant
+    ended_at: Instant | None
+    energy_wh: int | None
+
+
 class LiveEvent(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
     """What changed no value. Told whatever `fields` selects, but not those of before a snapshot."""
 
     seq: Seq
-    event: CommandEvent
+    event: CommandEvent | SessionStarted | SessionEnded
 
 
 class TopicsAnswer(msgspec.Struct, frozen=True):

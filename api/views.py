@@ -13,6 +13,7 @@ from api.control import common_modes
 from api.fields import COLLECTIONS, EVERYTHING, PARTS, Selection
 from common.commands import EVENT_TYPE, CommandRecord
 from common.model import ChargePoint, Snapshot
+from common.session_events import SessionEvent
 
 _META = {
     "meta.is_stale": "is_stale",
@@ -94,6 +95,17 @@ def command(record: CommandRecord) -> dict[str, Any]:
 def command_event(record: CommandRecord) -> dict[str, Any]:
     """The `event` of the live channel that tells of a command."""
     return {"type": EVENT_TYPE, "command": command(record)}
+
+
+def session_event(event: SessionEvent) -> dict[str, Any]:
+    """The `event` of the live channel that tells of a charge session."""
+    return {
+        "type": event.type.value,
+        "charge_point": event.charge_point,
+        "started_at": instants.text(event.started_at),
+        "ended_at": _instant(event.ended_at),
+        "energy_wh": event.energy_wh,
+    }
 
 
 def is_always_told(path: str) -> bool:

@@ -15,6 +15,7 @@ from common import keys
 from common.commands import EVENT_TYPE, CommandRecord
 from common.errors import RedisUnavailable
 from common.model import EdgeHealth, Snapshot
+from common.session_events import SessionEvent, SessionEventType
 
 CONNECTIONS = 16
 BLOCK_MS = 2000  # as often as the edge's heartbeat is looked at; must stay below the blocking client's socket timeout
@@ -88,6 +89,8 @@ def _entry(seq: int, data: Mapping[bytes, bytes]) -> Entry:
     if b"e" not in data:
         return Entry(seq, msgspec.json.decode(data[b"d"])["changes"])
     event = msgspec.json.decode(data[b"e"])
-    if event["type"] != EVENT_TYPE:
-        return Entry(seq)  # of a newer edge: its number counts, what it says is not known here
-    return Entry(seq, command=msgspec.convert(event["record"], CommandRecord))
+    if event["type"] == EVENT_TYPE:
+        return Entry(seq, command=msgspec.convert(event["record"], CommandRecord))
+    if event["type"] in set(SessionEventType):
+        return Entry(seq, session=msgspec.convert(event, SessionEvent))
+    return Entry(seq)  # of a newer edge: its number counts, what it says is not known here

@@ -19,6 +19,7 @@ from common import logs
 from common.backoff import Backoff
 from common.commands import CommandRecord
 from common.errors import RedisUnavailable
+from common.session_events import SessionEvent
 
 log = logs.get(__name__)
 
@@ -147,6 +148,9 @@ class Hub:
         if entry.command is not None:
             self._tell_of(entry.seq, entry.command)
             return
+        if entry.session is not None:
+            self._tell_of_session(entry.seq, entry.session)
+            return
         shown = views.changes(entry.changes)
         # Told as what is true for clients: see put_staleness.
         self._is_wallbox_silent = bool(shown.pop("is_stale", self._is_wallbox_silent))
@@ -161,6 +165,13 @@ class Hub:
         for watch, command_id in self._watches.items():
             if command_id == record.id:
                 watch.tell(record)
+        self._seq = seq
+
+    def _tell_of_session(self, seq: int, session: SessionEvent) -> None:
+        subject = f"session {session.charge_point} {session.started_at}"
+        event = views.session_event(session)
+        for outbox in self._outboxes:
+            outbox.put_event(seq, subject, event)
         self._seq = seq
 
     def _judge(self) -> None:

@@ -141,6 +141,9 @@ async def _replay(ws: Websocket, deps: Deps, outbox: Outbox, since: int) -> None
             if entry.command is not None:
                 event = views.command_event(entry.command)
                 await _send(ws, {"type": "event", "seq": entry.seq, "event": event})
+            elif entry.session is not None:
+                event = views.session_event(entry.session)
+                await _send(ws, {"type": "event", "seq": entry.seq, "event": event})
             elif changes:
                 await _send(ws, {"type": "change", "seq": entry.seq, "changes": changes})
             told = entry.seq

@@ -9,12 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from common import logs
 from common.clock import Clock
 from common.health import Health
 from common.model import Snapshot
+from common.session_events import SessionEvent, SessionEventType
 from common.store.rows import SessionRecord
 from edge.sessions.look import Change, Kind
 from edge.sessions.machine import OLDEST_S, SessionMachine
@@ -31,9 +33,6 @@ LEAST_SAVE_S = 1.0  # real seconds: a clock that runs fast must not wear out a c
 LEAST_STALE_S = 2.0  # real seconds, as in edge/loops/mirror.py: under a fast clock minutes pass between two messages
 MOST_SCANS = 100
 """Scans that wait for the next look; people scan one card at a time, so more is noise, and the oldest may go."""
-
-STARTED_EVENT = "session_started"
-ENDED_EVENT = "session_ended"
 
 log = logs.get(__name__)
 
@@ -125,5 +124,11 @@ class SessionLoop:
         self._health.count(f"sessions_{change.kind}")
         log.info(f"session_{change.kind}", charge_point=row.charge_point, energy_wh=row.energy_wh)
         if self._announce is not None:
-            kind = STARTED_EVENT if change.kind is Kind.STARTED else ENDED_EVENT
-            self._announce({"type": kind, "session": row})
+            event = SessionEvent(
+                type=SessionEventType.STARTED if change.kind is Kind.STARTED else SessionEventType.ENDED,
+                charge_point=row.charge_point,
+                started_at=row.started_at,
+                ended_at=row.ended_at,
+                energy_wh=row.energy_wh,
+            )
+            self._announce(asdict(event))

@@ -21,6 +21,7 @@ from api.handlers import control as handlers
 from common import keys
 from common.commands import Command, CommandRecord, Status, accepted
 from common.model import Capabilities, Mode, SiteState
+from common.session_events import SessionEvent, SessionEventType
 from common.store import users
 from common.store.bind import open_store
 from tests.kit.api_client import RunningApi, problem, running_api
@@ -371,6 +372,24 @@ def test_everybody_on_the_live_channel_is_told_of_each_step(api: RunningApi, edg
     with api.live("?since=1000&fields=pv") as ws:
         steps = [receive(ws) for _ in range(3)]
     assert [(step["type"], step["seq"]) for step in steps] == [("event", 1001), ("event", 1002), ("change", 1003)]
+
+
+def test_everybody_on_the_live_channel_is_told_of_sessions(api: RunningApi, edge: EdgeDouble) -> None:
+    """When one began and when it ended, and again for whoever comes back; an event of a newer edge is no harm."""
+    began = SessionEvent(type=SessionEventType.STARTED, charge_point="1", started_at=60, ended_at=None, energy_wh=7)
+    ended = replace(began, type=SessionEventType.ENDED, ended_at=120)
+    told = {"charge_point": "1", "started_at": "1970-01-01T00:01:00Z", "energy_wh": 7}
+    with api.live("?fields=pv") as ws:
+        assert receive(ws)["type"] == "snapshot"
+        edge.announce(began)
+        event = {**told, "type": "session_started", "ended_at": None}
+        assert receive(ws) == {"type": "event", "seq": 1001, "event": event}
+        edge.announce({"type": "of_a_newer_edge", "session": 1})
+        edge.announce(ended)
+        event = {**told, "type": "session_ended", "ended_at": "1970-01-01T00:02:00Z"}
+        assert receive(ws) == {"type": "event", "seq": 1003, "event": event}
+    with api.live("?since=1000&fields=pv") as ws:
+        assert [receive(ws)["event"]["type"] for _ in range(2)] == ["session_started", "session_ended"]
 
 
 def wish_id(api: RunningApi, edge: EdgeDouble) -> str:

@@ -49,6 +49,12 @@ class EdgeDouble:
         pipeline.execute()
         return self.seq
 
+    def announce(self, event: object) -> int:
+        """Write an event that is no command's; its number."""
+        self.seq += 1
+        self.redis.xadd(keys.changes(), {"e": msgspec.json.encode(event)}, id=f"{self.seq}-0")
+        return self.seq
+
     def beat(self, components: Mapping[str, Mapping[str, Any]] | None = None, ttl_s: int = 600) -> None:
         """Renew the heartbeat."""
         parts = components if components is not None else {"mqtt": {"status": "ok", "since": 0.0, "detail": None}}

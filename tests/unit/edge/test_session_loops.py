@@ -82,9 +82,14 @@ def test_changes_are_saved_at_once_and_told_after() -> None:
     played.site.unplug()
     played.turn(20)
     assert [event["type"] for event in played.events] == ["session_started", "session_ended"]
-    told = played.events[-1]["session"]
-    assert isinstance(told, SessionRow)
-    assert told == played.memory.records[-1].session
+    row = played.memory.records[-1].session
+    assert played.events[-1] == {
+        "type": "session_ended",
+        "charge_point": "1",
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+        "energy_wh": 105,
+    }
     assert (played.health.counters()["sessions_started"], played.health.counters()["sessions_ended"]) == (1, 1)
 
 
