@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from api.addresses import Network
 from common.settings import Reader
@@ -24,6 +25,7 @@ class Settings:
     site_name: str
     data_dir: Path
     sample_interval_s: int
+    time_zone: ZoneInfo
     log_level: str
     log_form: str
 
@@ -48,6 +50,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         ),
         data_dir=data_dir,
         sample_interval_s=reader.integer("WALLPORT_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
+        time_zone=reader.zone("WALLPORT_TIME_ZONE"),
         log_level=reader.text(
             "WALLPORT_LOG_LEVEL",
             "info",

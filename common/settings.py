@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from common.errors import FieldError
+from common.local_time import DEFAULT_ZONE, zone_named
 
 LONGEST_VALUE = 8192  # bytes; a key or URL is far shorter, and a wrong path may name a huge file
 
@@ -83,6 +85,14 @@ class Reader:
             self.faults[name] = "must be a host and a port, like 127.0.0.1:9463"
             return None
         return found[1] or found[2], int(found[3])
+
+    def zone(self, name: str) -> ZoneInfo:
+        """A time zone by its IANA name."""
+        try:
+            return zone_named(self.text(name, DEFAULT_ZONE))
+        except FieldError as exc:
+            self.faults[name] = exc.faults["time_zone"]
+            return zone_named(DEFAULT_ZONE)
 
     def flag(self, name: str, default: bool) -> bool:
         value = self._raw(name)

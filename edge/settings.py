@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from common.errors import FieldError
 from common.settings import Reader
@@ -45,6 +46,7 @@ class Settings:
     data_dir: Path
     sample_interval_s: int
     own_price_per_kwh: float | None
+    time_zone: ZoneInfo
     api_socket: Path
     relay_ca_file: Path | None
     log_level: str
@@ -64,6 +66,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         data_dir=data_dir,
         sample_interval_s=reader.integer("WALLPORT_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
         own_price_per_kwh=_price(reader),
+        time_zone=reader.zone("WALLPORT_TIME_ZONE"),
         api_socket=reader.path("WALLPORT_EDGE_API_SOCKET", str(data_dir / "api.sock")),
         relay_ca_file=reader.optional_path("WALLPORT_EDGE_RELAY_CA_FILE"),
         log_level=reader.text(
