@@ -21,6 +21,7 @@ from edge.adapters.redis_commands import RedisCommands
 from edge.adapters.redis_mirror import RedisMirror
 from edge.adapters.relay_socket import WebsocketsRelay
 from edge.adapters.session_file import SessionFile
+from edge.adapters.rollup_store import StoredRollups
 from edge.adapters.spool import Spool
 from edge.loops.commands import CommandLoop, Ear
 from edge.loops.delivery import DeliveryLoop
@@ -29,6 +30,7 @@ from edge.loops.mirror import MirrorLoop
 from edge.loops.recorder import RecorderLoop
 from edge.loops.session_delivery import SessionDelivery
 from edge.loops.sessions import SessionLoop
+from edge.loops.rollups import RollupLoop
 from edge.loops.tunnel import TunnelLoop
 from edge.mirror import Mirror
 from edge.openwb import v1_commands, v2_commands
@@ -68,6 +70,14 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
         mirror.current_state, session_file, health, clock, Prices(settings.own_price_per_kwh), mirror.announce
     )
     session_delivery = SessionDelivery(session_file, partial(sessions.upsert, store), _nobody, health)
+    rollups = RollupLoop(
+        StoredRollups(store, settings.time_zone),
+        settings.sample_interval_s,
+        settings.time_zone,
+        settings.keep_days,
+        health,
+        clock,
+    )
     tunnel = TunnelLoop(
         FileEnrolments(settings.data_dir), WebsocketsRelay(settings.relay_ca_file), UnixApi(settings.api_socket), health
     )
@@ -77,6 +87,7 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     supervisor.add("mirror", mirror.run, stop_within_s=5.0)  # a write to a frozen Redis lasts as long as its timeouts
     supervisor.add("mqtt", source.run, stop_within_s=6.0)  # connecting cannot be cut short
     supervisor.add("commands", commands.run, stop_within_s=5.0)  # a frozen Redis, or a broker that does not answer
+    supervisor.add("rollups", rollups.run, stop_within_s=5.0)  # a unit of work on a slow database
     supervisor.add("delivery", delivery.run, stop_within_s=5.0)  # a unit of work on a slow database
     supervisor.add("session_delivery", session_delivery.run, stop_within_s=5.0)
     supervisor.add("recorder", recorder.run)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from common.errors import FieldError
 from common.settings import Reader
 from common.store.location import SCHEMES, parse_location
+from edge.retention import Kept
 
 MQTT_PORT = 1883
 MQTTS_PORT = 8883
@@ -35,7 +36,8 @@ class Settings:
     """Everything the edge is told; URLs may hold credentials and stay out of `repr`.
 
     `generation` is that of the wallbox, as in `common.model.Meta`; None is to be found out. `own_price_per_kwh` (EUR)
-    is what PV and battery energy costs where the wallbox names no price; None: what grid energy costs.
+    is what PV and battery energy costs where the wallbox names no price; None: what grid energy costs. `keep_days` says
+    for how many days to keep what; 0 is for ever.
     """
 
     broker: BrokerAddress
@@ -47,6 +49,7 @@ class Settings:
     sample_interval_s: int
     own_price_per_kwh: float | None
     time_zone: ZoneInfo
+    keep_days: Mapping[Kept, int]
     api_socket: Path
     relay_ca_file: Path | None
     log_level: str
@@ -67,6 +70,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         sample_interval_s=reader.integer("WALLPORT_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
         own_price_per_kwh=_price(reader),
         time_zone=reader.zone("WALLPORT_TIME_ZONE"),
+        keep_days=_keep_days(reader),
         api_socket=reader.path("WALLPORT_EDGE_API_SOCKET", str(data_dir / "api.sock")),
         relay_ca_file=reader.optional_path("WALLPORT_EDGE_RELAY_CA_FILE"),
         log_level=reader.text(
@@ -100,6 +104,15 @@ def _price(reader: Reader) -> float | None:
         hint="must be EUR per kWh, like 0.08",
     )
     return float(text) if text else None
+def _keep_days(reader: Reader) -> dict[Kept, int]:
+    names = {
+        Kept.SAMPLES: "WALLPORT_EDGE_KEEP_SAMPLES_DAYS",
+        Kept.QUARTERS: "WALLPORT_EDGE_KEEP_QUARTERS_DAYS",
+        Kept.HOURS: "WALLPORT_EDGE_KEEP_HOURS_DAYS",
+        Kept.DAYS: "WALLPORT_EDGE_KEEP_DAYS_DAYS",
+        Kept.MONTHS: "WALLPORT_EDGE_KEEP_MONTHS_DAYS",
+    }
+    return {kept: reader.integer(name, 0, lowest=0, highest=36_500) for kept, name in names.items()}
 
 
 def _generation(reader: Reader) -> str | None:

@@ -7,9 +7,11 @@ from typing import Any
 
 from pony import orm
 
+from common.store import rollup_marks
 from common.store.bind import Store
 from common.store.location import Dialect
 from common.store.rows import ChargePointSampleRow, SampleRow
+from common.store.sql import Sql
 
 _SITE_COLUMNS = tuple(item.name for item in fields(SampleRow) if item.name != "charge_points")
 _CHARGE_POINT_COLUMNS = ("sampled_at", *(item.name for item in fields(ChargePointSampleRow)))
@@ -18,12 +20,14 @@ _CHARGE_POINT_COLUMNS = ("sampled_at", *(item.name for item in fields(ChargePoin
 def insert(store: Store, rows: Sequence[SampleRow]) -> None:
     """Store all of `rows` in one transaction, or nothing.
 
-    A tick that is there already stays as it is, so that delivering twice is harmless. Blocks; raises StoreUnavailable
+    A tick that is there already stays as it is, so that delivering twice is harmless. Their stretches are marked for
+    `common.store.rollups` in the same transaction. Blocks; raises StoreUnavailable
     (try again, also with the same rows) or StoreError.
     """
     if not rows:
         return
     site = [tuple(getattr(row, name) for name in _SITE_COLUMNS) for row in rows]
+    marks = rollup_marks.of_samples([row.sampled_at for row in rows])
     charge_points = [
         (row.sampled_at, *(getattr(part, name) for name in _CHARGE_POINT_COLUMNS[1:]))
         for row in rows
@@ -36,6 +40,7 @@ def insert(store: Store, rows: Sequence[SampleRow]) -> None:
         cursor.executemany(_insertion("sample", _SITE_COLUMNS, store.dialect), site)
         if charge_points:
             cursor.executemany(_insertion("charge_point_sample", _CHARGE_POINT_COLUMNS, store.dialect), charge_points)
+        rollup_marks.add(Sql(db, store.dialect), marks)
 
     store.run(work)
 
@@ -46,20 +51,22 @@ def between(store: Store, from_s: int, to_s: int, limit: int) -> list[SampleRow]
     To page on, ask again from the last row's `sampled_at` + 1.
     """
 
-    def work(db: Any) -> list[SampleRow]:
-        site = _site_rows(db, from_s, to_s, limit)
-        if not site:
-            return []
-        parts = _charge_point_rows(db, site[0][0], site[-1][0])
-        return [
-            SampleRow(**dict(zip(_SITE_COLUMNS, values, strict=True)), charge_points=tuple(parts[values[0]]))
-            for values in site
-        ]
-
-    return store.run(work)
+    return store.run(lambda db: read(db, from_s, to_s, limit))
 
 
-def _site_rows(db: Any, from_s: int, to_s: int, limit: int) -> list[tuple[Any, ...]]:
+def read(db: Any, from_s: int, to_s: int, limit: int | None = None) -> list[SampleRow]:
+    """Like `between`, within a unit of work; without `limit` all of them."""
+    site = _site_rows(db, from_s, to_s, limit)
+    if not site:
+        return []
+    parts = _charge_point_rows(db, site[0][0], site[-1][0])
+    return [
+        SampleRow(**dict(zip(_SITE_COLUMNS, values, strict=True)), charge_points=tuple(parts[values[0]]))
+        for values in site
+    ]
+
+
+def _site_rows(db: Any, from_s: int, to_s: int, limit: int | None) -> list[tuple[Any, ...]]:
     # fmt: off
     query = orm.select(
         (s.sampled_at, s.grid_power_w, s.grid_imported_wh, s.grid_exported_wh, s.pv_power_w, s.pv_produced_wh,
@@ -67,7 +74,8 @@ def _site_rows(db: Any, from_s: int, to_s: int, limit: int) -> list[tuple[Any, .
         for s in db.Sample if s.sampled_at >= from_s and s.sampled_at < to_s
     )
     # fmt: on
-    return list(query.without_distinct().order_by(1).limit(limit))
+    ordered = query.without_distinct().order_by(1)
+    return list(ordered if limit is None else ordered.limit(limit))
 
 
 def _charge_point_rows(db: Any, first_s: int, last_s: int) -> dict[int, list[ChargePointSampleRow]]:
