@@ -64,6 +64,9 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("PUT", "/api/v1/charge-mode"): Rule(roles=DRIVERS),
     ("GET", "/api/v1/commands/{id}"): LOGGED_IN,
     ("GET", "/api/v1/history"): LOGGED_IN,
+    ("GET", "/api/v1/statistics"): LOGGED_IN,
+    ("GET", "/api/v1/statistics/sessions"): Rule(roles=DRIVERS),  # drivers: of their own sessions
+    ("GET", "/api/v1/statistics/reconciliation"): Rule(roles=ADMINS),
     ("GET", "/api/v1/live"): Rule(takes_ticket=True),
     ("GET", "/internal/token-key"): Rule(roles=None, origins=EDGE_ONLY),
     ("GET", "/api/v1/admin/topics"): Rule(roles=ADMINS, origins=LAN_ONLY, needs_elevation=True),

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from api import shapes
+from api import shapes, statistic_shapes
 from api.control import LONGEST_KEY
 from api.history import MOST_STEPS
+from api.statistics import MOST_PERIODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,16 @@ _COMMAND_PROBLEMS = (
     "wallbox_silent",
     "redis_unavailable",
     "acceptance_unknown",
+)
+_STORE_PROBLEMS = ("invalid_input", "store_unavailable", "overloaded")
+_PERIODS = (
+    Parameter("by", "`day`, `month` (if absent) or `year`, by the site's clock", _TEXT),
+    Parameter(
+        "from",
+        "an instant in the first period; if absent the month of `to` by days, its year by months, or ten years",
+        _INSTANT,
+    ),
+    Parameter("to", "the instant before which the last period begins; now if absent", _INSTANT),
 )
 _COMMAND_WAITS = "Waits up to 5 s for the wallbox: 200 when the command is settled, however it ended, else 202."
 
@@ -183,10 +194,41 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             Parameter("from", "the first instant; 24 hours before `to` if absent", _INSTANT),
             Parameter("to", "the instant before which it ends; now if absent", _INSTANT),
             Parameter("series", "paths or their beginnings, with commas between; all if absent", _TEXT),
-            Parameter("resolution", "`raw`, or the seconds between two samples", _TEXT),
+            Parameter(
+                "resolution",
+                "`raw`, the seconds of a step (60, 120, 300, 600, 900, 3600), `day` or `month`; as if absent, `auto`: "
+                "the finest that fits",
+                _TEXT,
+            ),
         ),
-        problems=("invalid_input", "store_unavailable", "overloaded"),
-        description=f"At most {MOST_STEPS} steps.",
+        problems=_STORE_PROBLEMS,
+        description=(
+            f"At most {MOST_STEPS} steps. A step has the mean of a power, the sum of an energy (`…energy_wh`, in steps "
+            "of 900 s or more), and of everything else the value at its beginning."
+        ),
+    ),
+    ("GET", "/api/v1/statistics"): Operation(
+        "Energies of the site by day, month or year",
+        statistic_shapes.SiteStatisticsAnswer,
+        parameters=_PERIODS,
+        problems=_STORE_PROBLEMS,
+        description=f"At most {MOST_PERIODS} periods, all of them whole.",
+    ),
+    ("GET", "/api/v1/statistics/sessions"): Operation(
+        "Sums of charge sessions by day, month or year",
+        statistic_shapes.SessionStatisticsAnswer,
+        parameters=(
+            *_PERIODS,
+            Parameter("group", "`user`, `tag`, `vehicle` or `charge_point`; all sessions together if absent", _TEXT),
+        ),
+        problems=_STORE_PROBLEMS,
+        description="A session belongs to the period in which it began. Drivers are told of their own sessions.",
+    ),
+    ("GET", "/api/v1/statistics/reconciliation"): Operation(
+        "A month's charge sessions against the charge points' meters",
+        statistic_shapes.ReconciliationAnswer,
+        parameters=(Parameter("month", "like 2026-11; the present one if absent", _TEXT),),
+        problems=_STORE_PROBLEMS,
     ),
     ("GET", "/api/v1/live"): Operation(
         "Websocket: a snapshot, then every change",

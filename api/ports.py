@@ -20,7 +20,8 @@ from common.model import EdgeHealth, Snapshot
 from common.security.passwords import Verdict
 from common.security.tokens import TokenKey
 from common.session_events import SessionEvent
-from common.store.rows import SampleRow, UserRow
+from common.store.rollup_rows import Resolution, RollupRow
+from common.store.rows import PowerMeans, SampleRow, SessionGroup, SessionRow, SessionSums, UserRow
 
 T = TypeVar("T")
 
@@ -96,6 +97,28 @@ class SiteStore(Protocol):
     async def accept_totp_step(self, name: str, step: int) -> bool: ...
 
     async def samples(self, from_s: int, to_s: int, limit: int) -> Sequence[SampleRow]: ...
+
+    async def samples_at(self, instants: Sequence[int]) -> Sequence[SampleRow]:
+        """Those of exactly these instants."""
+        ...
+
+    async def power_means(self, from_s: int, to_s: int, step_s: int) -> Sequence[PowerMeans]: ...
+
+    async def meter_readings(self, wanted: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
+        """(charge point, instant) → Wh, without those that nobody knows."""
+        ...
+
+    async def rollups(self, resolution: Resolution, from_s: int, to_s: int) -> Sequence[RollupRow]: ...
+
+    async def session_sums(
+        self, periods: Sequence[tuple[int, int]], group: SessionGroup | None, user_name: str | None
+    ) -> Sequence[SessionSums]:
+        """Those of one user, or with None of all."""
+        ...
+
+    async def sessions_within(self, from_s: int, to_s: int) -> Sequence[SessionRow]:
+        """Sessions with a part in the period: charge point, instants, readings and energy of them."""
+        ...
 
 
 class PasswordChecker(Protocol):

@@ -227,12 +227,16 @@ class ChargePointAnswer(ListedChargePoint):
 
 
 class HistoryAnswer(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """One value per step of `resolution_s` from `from` on; null where nothing was recorded."""
+    """One value per step from `from` on; null where nothing was recorded.
+
+    Steps are `resolution_s` apart; days and months only about so, and `starts_at` tells when each of them begins.
+    """
 
     resolution_s: int
     from_: Instant
     to: Instant
     series: dict[str, list[int | float | bool | None]]
+    starts_at: list[Instant] | msgspec.UnsetType = msgspec.UNSET
 
 
 class LiveSnapshot(msgspec.Struct, frozen=True, tag_field="type", tag="snapshot"):

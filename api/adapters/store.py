@@ -3,12 +3,13 @@
 No unit of work ever spans an `await`: each runs from begin to commit inside one call of one thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from api.adapters.executor import BoundedExecutor
-from common.store import samples, users
+from common.store import rollups, samples, session_sums, users
 from common.store.bind import Store
-from common.store.rows import SampleRow, UserRow
+from common.store.rollup_rows import Resolution, RollupRow
+from common.store.rows import PowerMeans, SampleRow, SessionGroup, SessionRow, SessionSums, UserRow
 
 THREADS = 4  # a site has a handful of clients; more would only fight for the interpreter's lock
 MOST_WAITING = 60  # at some milliseconds each; while the database hangs it bounds what piles up
@@ -35,6 +36,26 @@ class StoreThreads:
 
     async def samples(self, from_s: int, to_s: int, limit: int) -> Sequence[SampleRow]:
         return await self._executor.run(samples.between, self._store, from_s, to_s, limit)
+
+    async def samples_at(self, instants: Sequence[int]) -> Sequence[SampleRow]:
+        return await self._executor.run(samples.at, self._store, instants)
+
+    async def power_means(self, from_s: int, to_s: int, step_s: int) -> Sequence[PowerMeans]:
+        return await self._executor.run(samples.power_means, self._store, from_s, to_s, step_s)
+
+    async def meter_readings(self, wanted: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
+        return await self._executor.run(samples.meter_readings, self._store, wanted)
+
+    async def rollups(self, resolution: Resolution, from_s: int, to_s: int) -> Sequence[RollupRow]:
+        return await self._executor.run(rollups.between, self._store, resolution, from_s, to_s)
+
+    async def session_sums(
+        self, periods: Sequence[tuple[int, int]], group: SessionGroup | None, user_name: str | None
+    ) -> Sequence[SessionSums]:
+        return await self._executor.run(session_sums.by_period, self._store, periods, group, user_name)
+
+    async def sessions_within(self, from_s: int, to_s: int) -> Sequence[SessionRow]:
+        return await self._executor.run(session_sums.within, self._store, from_s, to_s)
 
     def close(self) -> None:
         self._executor.close()

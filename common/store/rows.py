@@ -4,7 +4,9 @@ Units and signs are those of common/model.py. None is "unknown". Powers, meters 
 they add up alike on both databases, digit by digit, and half a watt or watt-hour is far below any meter's error.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,15 @@ class SampleRow:
     home_power_w: int | None = None
     charge_points: tuple[ChargePointSampleRow, ...] = ()
     """Ordered by `charge_point`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerMeans:
+    """Mean powers of the samples from `starts_at` on: column → W, and charge point → W; None where none is known."""
+
+    starts_at: int
+    site: Mapping[str, int | None]
+    charge_points: Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +99,37 @@ class SessionRow:
     tag: str | None = None
     user_name: str | None = None
     origin: str = "recorded"
+
+
+class SessionGroup(StrEnum):
+    """By what sums of sessions are told apart."""
+
+    USER = "user"
+    TAG = "tag"
+    VEHICLE = "vehicle"
+    CHARGE_POINT = "charge_point"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSums:
+    """The sessions that began in the period from `from_s` on, of one group (None: those without).
+
+    `energy_known`, `sources_known` and `cost_known` say of how many sessions the sums beside them are made.
+    """
+
+    from_s: int
+    name: str | None
+    sessions: int
+    running: int
+    charging_s: int
+    energy_wh: int
+    energy_known: int
+    grid_wh: int
+    pv_wh: int
+    battery_wh: int
+    sources_known: int
+    cost_millicents: int
+    cost_known: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

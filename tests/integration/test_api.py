@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pyotp
@@ -14,9 +16,10 @@ from api import access
 from common.security import totp
 from common.security.device_keys import decode_public_key
 from common.security.tokens import ACCESS, TokenCheck
-from common.store import samples, users
+from common.store import rollups, samples, users
 from common.store.bind import Store, open_store
 from common.store.rows import ChargePointSampleRow, SampleRow
+from edge.rollups import Reckoner
 from tests.kit.api_client import PASSWORD, RunningApi, problem, running_api
 from tests.kit.edge_double import EdgeDouble
 from tests.kit.states import SITE
@@ -292,7 +295,7 @@ def test_history_without_parameters_is_the_last_day(api: RunningApi, store: Stor
         ("from=yesterday", "from"),
         ("to=2027-01-15T08:00:00", "to"),  # no offset
         ("from=2027-01-15T08:00:00Z&to=2027-01-14T08:00:00Z", "from"),
-        ("from=2020-01-01T00:00:00Z&to=2027-01-14T08:00:00Z", "from"),  # too many values
+        ("resolution=raw&from=2020-01-01T00:00:00Z&to=2027-01-14T08:00:00Z", "from"),  # too many values
         ("series=grid.bogus", "series"),
         ("resolution=15", "resolution"),
         ("resolution=hour", "resolution"),
@@ -304,6 +307,112 @@ def test_a_wrong_period_is_named(api: RunningApi, query: str, field: str) -> Non
     body = problem(api.get(f"/api/v1/history?{query}"))
     assert (body["status"], body["code"]) == (400, "invalid_input")
     assert field in [error["field"] for error in body["errors"]]
+
+
+def test_a_long_period_is_told_in_buckets_of_energy(api: RunningApi, store: Store) -> None:
+    """A month by hours, a year by days, from what the edge's rollups made of the samples."""
+    start = 1_800_000_000
+    samples.insert(
+        store,
+        [
+            SampleRow(
+                sampled_at=start + 60 * minute,
+                grid_power_w=600,
+                grid_imported_wh=1000 + 10 * minute,
+                battery_soc_percent=minute % 100,
+            )
+            for minute in range(181)
+        ],
+    )
+    while rollups.advance(store, Reckoner(60), ZoneInfo("Europe/Berlin")):
+        pass
+    month = api.get("/api/v1/history?from=2027-01-01T00:00:00Z&to=2027-02-01T00:00:00Z&series=grid,battery").json()
+    assert month["resolution_s"] == 3600
+    known = {path: [value for value in values if value] for path, values in month["series"].items()}
+    assert known["grid.import_energy_wh"] == [600, 600, 600]
+    assert known["grid.power_w"] == [600, 600, 600]
+    assert known["grid.imported_wh"] == [1000, 1600, 2200, 2800]
+    assert known["battery.soc_percent"] == [60, 20, 80]
+    year = api.get(
+        "/api/v1/history?from=2026-02-01T00:00:00Z&to=2027-02-01T00:00:00Z&series=grid.import_energy_wh"
+    ).json()
+    assert len(year["starts_at"]) == len(year["series"]["grid.import_energy_wh"]) == 366
+    assert sum(value or 0 for value in year["series"]["grid.import_energy_wh"]) == 1800
+    day = api.get("/api/v1/history?from=2027-01-15T08:00:00Z&to=2027-01-15T11:00:00Z&resolution=600&series=grid").json()
+    assert day["series"]["grid.power_w"] == [600] * 18
+    totals = api.get("/api/v1/statistics?from=2027-01-01T00:00:00Z&to=2027-01-31T00:00:00Z").json()["total"]
+    assert (totals["grid_import_wh"], totals["methods"]["grid_import"]) == (1800, "meter")
+
+
+def test_session_statistics_of_a_driver_are_their_own(api: RunningApi, store: Store) -> None:
+    """An admin sees everybody's, by user, tag, vehicle or charge point; and a viewer none."""
+    _charge(store, "1", 1_800_000_000, 5_000, user_name="anna", tag="AA")
+    _charge(store, "2", 1_800_003_600, 7_000, user_name="driver", tag="BB")
+    _charge(store, "1", 1_800_100_000, 9_000, user_name="driver", tag="CC")
+    _charge(store, "2", 1_802_700_000, None)
+    path = "/api/v1/statistics/sessions?from=2027-01-01T00:00:00Z&to=2027-03-01T00:00:00Z"
+    everybody = api.get(f"{path}&group=user", name="admin").json()
+    assert [(item["from"], item["user"], item["energy_wh"], item["sessions"]) for item in everybody["items"]] == [
+        ("2026-12-31T23:00:00Z", "anna", 5_000, 1),
+        ("2026-12-31T23:00:00Z", "driver", 16_000, 2),
+        ("2027-01-31T23:00:00Z", None, 0, 1),
+    ]
+    total = everybody["total"]
+    assert (total["sessions"], total["energy_wh"], total["energy_known"]) == (4, 21_000, 3)
+    by_point = api.get(f"{path}&by=year&group=charge_point", name="admin").json()["totals"]
+    assert [(item["charge_point"], item["energy_wh"]) for item in by_point] == [("1", 14_000), ("2", 7_000)]
+    own = api.get(f"{path}&by=day&group=tag", name="driver").json()
+    assert [(item["tag"], item["cost_millicents"]) for item in own["items"]] == [("BB", 70_000), ("CC", 90_000)]
+    assert api.get(f"{path}&user=anna", name="driver").status_code == 400
+    for role, address in (("viewer", path), ("driver", "/api/v1/statistics/reconciliation")):
+        assert problem(api.get(address, name=role))["code"] == "not_allowed"
+
+
+def test_what_no_session_explains_is_listed(api: RunningApi, store: Store) -> None:
+    """The meter counted 6000 Wh, the session has 5000 of them."""
+    start = 1_800_000_000
+    samples.insert(
+        store,
+        [
+            SampleRow(
+                sampled_at=start + 60 * minute,
+                charge_points=(ChargePointSampleRow(charge_point="1", meter_wh=1000 + 100 * minute),),
+            )
+            for minute in range(61)
+        ],
+    )
+    while rollups.advance(store, Reckoner(60), ZoneInfo("Europe/Berlin")):
+        pass
+    _charge(store, "1", start + 600, 5_000)
+    (item,) = api.get("/api/v1/statistics/reconciliation?month=2027-01", name="admin").json()["items"]
+    assert (item["meter_wh"], item["sessions_wh"], item["unexplained_wh"]) == (6_000, 5_000, 1_000)
+    assert [(day["from"], day["unexplained_wh"]) for day in item["days"]] == [("2027-01-14T23:00:00Z", 1_000)]
+
+
+def _charge(
+    store: Store,
+    charge_point: str,
+    started_at: int,
+    energy_wh: int | None,
+    user_name: str | None = None,
+    tag: str | None = None,
+) -> None:
+    def work(db: Any) -> None:
+        db.ChargeSession(
+            charge_point=charge_point,
+            started_at=started_at,
+            ended_at=started_at + 3000,
+            charging_s=3000,
+            meter_start_wh=2_000,
+            meter_end_wh=2_000 + energy_wh if energy_wh is not None else None,
+            energy_wh=energy_wh,
+            cost_millicents=10 * energy_wh if energy_wh is not None else None,
+            user_name=user_name,
+            tag=tag,
+            origin="recorded",
+        )
+
+    store.run(work)
 
 
 # Bad input
