@@ -20,17 +20,17 @@ from edge.adapters.mqtt import MqttSource
 from edge.adapters.redis_commands import RedisCommands
 from edge.adapters.redis_mirror import RedisMirror
 from edge.adapters.relay_socket import WebsocketsRelay
-from edge.adapters.session_file import SessionFile
 from edge.adapters.rollup_store import StoredRollups
+from edge.adapters.session_file import SessionFile
 from edge.adapters.spool import Spool
 from edge.loops.commands import CommandLoop, Ear
 from edge.loops.delivery import DeliveryLoop
 from edge.loops.heartbeat import HeartbeatLoop
 from edge.loops.mirror import MirrorLoop
 from edge.loops.recorder import RecorderLoop
+from edge.loops.rollups import RollupLoop
 from edge.loops.session_delivery import SessionDelivery
 from edge.loops.sessions import SessionLoop
-from edge.loops.rollups import RollupLoop
 from edge.loops.tunnel import TunnelLoop
 from edge.mirror import Mirror
 from edge.openwb import v1_commands, v2_commands
