@@ -104,6 +104,8 @@ def _price(reader: Reader) -> float | None:
         hint="must be EUR per kWh, like 0.08",
     )
     return float(text) if text else None
+
+
 def _keep_days(reader: Reader) -> dict[Kept, int]:
     names = {
         Kept.SAMPLES: "WALLPORT_EDGE_KEEP_SAMPLES_DAYS",
