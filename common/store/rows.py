@@ -144,6 +144,19 @@ class SessionRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Which sessions: from_s ≤ started_at < to_s, and the fields given equal. None: whatever it is."""
+
+    from_s: int | None = None
+    to_s: int | None = None
+    charge_point: str | None = None
+    user_name: str | None = None
+    tag: str | None = None
+    vehicle: str | None = None
+    with_running: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectionRow:
     """What an admin changed of a session; the values are JSON texts, the session's row has the new one."""
 

@@ -13,7 +13,7 @@ from common.errors import FieldError
 from common.store.bind import Store
 from common.store.errors import SessionUnknown
 from common.store.location import Dialect
-from common.store.rows import CorrectionRow, SegmentRow, SessionRecord, SessionRow
+from common.store.rows import CorrectionRow, SegmentRow, SessionFilter, SessionRecord, SessionRow
 
 RECORDED = "recorded"
 
@@ -38,19 +38,6 @@ _CORRECTION_COLUMNS = tuple(item.name for item in fields(CorrectionRow))
 _SELECT_SESSION = f"SELECT id, {', '.join(_SESSION_COLUMNS)} FROM charge_session"  # noqa: S608 -- our own names
 _KEY_COLUMNS = ("charge_point", "started_at")
 _WHO_COLUMNS = ("tag", "user_name", "vehicle")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionFilter:
-    """Which sessions: from_s ≤ started_at < to_s, and the fields given equal. None: whatever it is."""
-
-    from_s: int | None = None
-    to_s: int | None = None
-    charge_point: str | None = None
-    user_name: str | None = None
-    tag: str | None = None
-    vehicle: str | None = None
-    with_running: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from common.errors import FieldError
 from common.store import sessions
 from common.store.bind import Store, open_store
 from common.store.errors import SessionUnknown, StoreError
-from common.store.rows import SegmentRow, SessionRecord, SessionRow
-from common.store.sessions import SessionFilter
+from common.store.rows import SegmentRow, SessionFilter, SessionRecord, SessionRow
 
 START = 1_800_000_000
 

@@ -1,0 +1,180 @@
+"""What a record says about its sessions as a whole: totals, energy by day or month, and what the meters say. Pure.
+
+All in whole Wh and thousandths of a cent, so that everything adds up exactly, here and in the API.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import Enum
+from zoneinfo import ZoneInfo
+
+from api.exports.figures import local
+from api.exports.lines import Line
+from common.store.rows import SessionRow
+
+SMALL_GAP_WH = 100
+"""Gaps below are counted together: a wallbox's own consumption, and readings in whole tenths of a kWh."""
+
+MOST_DAYS, MOST_MONTHS = 62, 36
+"""Bars that a chart has room for."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums of what is known; `unknown_wh` is energy whose source is not known."""
+
+    sessions: int = 0
+    energy_wh: int = 0
+    cost_millicents: int = 0
+    grid_wh: int = 0
+    pv_wh: int = 0
+    battery_wh: int = 0
+    unknown_wh: int = 0
+
+    def add(self, session: SessionRow) -> None:
+        energy_wh = session.energy_wh or 0
+        grid_wh, pv_wh, battery_wh = session.grid_wh or 0, session.pv_wh or 0, session.battery_wh or 0
+        self.sessions += 1
+        self.energy_wh += energy_wh
+        self.cost_millicents += session.cost_millicents or 0
+        self.grid_wh += grid_wh
+        self.pv_wh += pv_wh
+        self.battery_wh += battery_wh
+        self.unknown_wh += max(0, energy_wh - grid_wh - pv_wh - battery_wh)
+
+
+class Step(Enum):
+    """How much time a bar stands for."""
+
+    DAY = "day"
+    MONTH = "month"
+    YEAR = "year"
+
+
+def totals(lines: Iterable[Line]) -> Totals:
+    found = Totals()
+    for line in lines:
+        found.add(line.session)
+    return found
+
+
+def by_time(
+    lines: Sequence[Line], zone: ZoneInfo, *, from_s: int | None, to_s: int | None
+) -> tuple[Step, list[tuple[date, Totals]]]:
+    """The totals of each day, month or year from the first to the last, by the site's clock; empty without lines.
+
+    A session counts where it began. First and last are those of the period, or of the sessions if it is open or long.
+    """
+    if not lines:
+        return Step.DAY, []
+    started = [line.session.started_at for line in lines]
+    first, last = local(min(started), zone).date(), local(max(started), zone).date()
+    if from_s is not None and to_s is not None:
+        begin, end = local(from_s, zone).date(), local(to_s - 1, zone).date()
+        if _months(begin, end) <= MOST_MONTHS:  # else most of the chart might be empty
+            first, last = begin, end
+    step = Step.DAY if (last - first).days < MOST_DAYS else Step.MONTH
+    if _months(first, last) > MOST_MONTHS:
+        step = Step.YEAR
+    found: dict[date, Totals] = {}
+    at = _floor(first, step)
+    while at <= last:
+        found[at] = Totals()
+        at = _next(at, step)
+    for line in lines:
+        found[_floor(local(line.session.started_at, zone).date(), step)].add(line.session)
+    return step, list(found.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a meter counted between two sessions, from the end of one to the start of the next; below 0 it fell."""
+
+    charge_point: str
+    from_s: int
+    to_s: int
+    energy_wh: int
+
+
+@dataclass(slots=True)
+class MeterTrail:
+    """One charge point's meter over all its sessions of the period, whoever charged.
+
+    last_wh − first_wh = chosen_wh + other_wh + outside_wh, whenever every session has its readings.
+    """
+
+    charge_point: str
+    first_wh: int | None = None
+    last_wh: int | None = None
+    chosen_wh: int = 0
+    other_wh: int = 0
+    outside_wh: int = 0
+    gaps: list[Gap] = field(default_factory=list)
+    small_gaps: int = 0
+    small_gaps_wh: int = 0
+    _last_at: int = 0
+
+    def add(self, session: SessionRow, *, is_chosen: bool) -> None:
+        """The next session in order of time."""
+        if session.meter_start_wh is None or session.meter_end_wh is None:
+            return  # its energy is unknown; what the meter counted shows as a gap
+        if self.last_wh is None:
+            self.first_wh = session.meter_start_wh
+        elif session.meter_start_wh != self.last_wh:
+            self._note(session.meter_start_wh - self.last_wh, session.started_at)
+        if is_chosen:
+            self.chosen_wh += session.meter_end_wh - session.meter_start_wh
+        else:
+            self.other_wh += session.meter_end_wh - session.meter_start_wh
+        self.last_wh = session.meter_end_wh
+        self._last_at = session.ended_at if session.ended_at is not None else session.started_at
+
+    def _note(self, energy_wh: int, until_s: int) -> None:
+        self.outside_wh += energy_wh
+        if 0 < energy_wh < SMALL_GAP_WH:
+            self.small_gaps += 1
+            self.small_gaps_wh += energy_wh
+        else:
+            self.gaps.append(Gap(self.charge_point, self._last_at, until_s, energy_wh))
+
+
+class Meters:
+    """The trails of all charge points, fed with all sessions of a period in order of time."""
+
+    def __init__(self) -> None:
+        self._trails: dict[str, MeterTrail] = {}
+        self._chosen: set[str] = set()
+
+    def add(self, session: SessionRow, *, is_chosen: bool) -> None:
+        """`is_chosen`: the session is one of those that the document lists."""
+        trail = self._trails.setdefault(session.charge_point, MeterTrail(session.charge_point))
+        trail.add(session, is_chosen=is_chosen)
+        if is_chosen:
+            self._chosen.add(session.charge_point)
+
+    def trails(self) -> list[MeterTrail]:
+        """Of the charge points at which a listed session took place, in order."""
+        return [self._trails[charge_point] for charge_point in sorted(self._chosen)]
+
+
+def is_midnight(instant_s: int, zone: ZoneInfo) -> bool:
+    """Whether a day of the site begins then."""
+    clock = local(instant_s, zone)
+    return clock == datetime(clock.year, clock.month, clock.day, tzinfo=zone)
+
+
+def _months(first: date, last: date) -> int:
+    return (last.year - first.year) * 12 + last.month - first.month + 1
+
+
+def _floor(day: date, step: Step) -> date:
+    return day if step is Step.DAY else day.replace(day=1) if step is Step.MONTH else day.replace(month=1, day=1)
+
+
+def _next(day: date, step: Step) -> date:
+    if step is Step.DAY:
+        return date.fromordinal(day.toordinal() + 1)
+    if step is Step.YEAR or day.month == 12:
+        return date(day.year + 1, 1, 1)
+    return date(day.year, day.month + 1, 1)
