@@ -67,6 +67,12 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/api/v1/statistics"): LOGGED_IN,
     ("GET", "/api/v1/statistics/sessions"): Rule(roles=DRIVERS),  # drivers: of their own sessions
     ("GET", "/api/v1/statistics/reconciliation"): Rule(roles=ADMINS),
+    ("GET", "/api/v1/sessions"): LOGGED_IN,
+    ("GET", "/api/v1/sessions/{id}"): LOGGED_IN,
+    ("PATCH", "/api/v1/sessions/{id}"): Rule(roles=ADMINS, needs_elevation=True),
+    ("GET", "/api/v1/sessions.csv"): Rule(takes_ticket=True),
+    ("GET", "/api/v1/sessions.xlsx"): Rule(takes_ticket=True),
+    ("GET", "/api/v1/sessions.pdf"): Rule(takes_ticket=True),
     ("GET", "/api/v1/live"): Rule(takes_ticket=True),
     ("GET", "/internal/token-key"): Rule(roles=None, origins=EDGE_ONLY),
     ("GET", "/api/v1/admin/topics"): Rule(roles=ADMINS, origins=LAN_ONLY, needs_elevation=True),

@@ -13,11 +13,12 @@ from sanic.config import Config
 from api.access import Origin
 from api.adapters import listeners
 from api.adapters.command_queue import CommandQueue
+from api.adapters.documents import Documents
 from api.adapters.passwords import PasswordThreads
 from api.adapters.redis_state import RedisState
 from api.adapters.store import StoreThreads
 from api.control import Pace
-from api.handlers import admin, auth, control, docs, health, live, records, state
+from api.handlers import admin, auth, charge_sessions, control, docs, exports, health, live, records, state
 from api.handlers.errors import ProblemHandler
 from api.handlers.guard import guard, harden, template
 from api.handlers.hub import Hub
@@ -57,6 +58,12 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "/api/v1/statistics"): records.site_statistics,
     ("GET", "/api/v1/statistics/sessions"): records.session_statistics,
     ("GET", "/api/v1/statistics/reconciliation"): records.reconciliation,
+    ("GET", "/api/v1/sessions"): charge_sessions.sessions,
+    ("GET", "/api/v1/sessions/<id:str>"): charge_sessions.session,
+    ("PATCH", "/api/v1/sessions/<id:str>"): charge_sessions.correct,
+    ("GET", "/api/v1/sessions.csv"): exports.csv_file,
+    ("GET", "/api/v1/sessions.xlsx"): exports.xlsx_file,
+    ("GET", "/api/v1/sessions.pdf"): exports.pdf_file,
     ("GET", "/internal/token-key"): auth.token_key,
     ("GET", "/api/v1/admin/topics"): admin.topics,
 }
@@ -132,6 +139,8 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
         stack.push_async_callback(commands.close)
         store = StoreThreads(open_store(settings.database_url))
         stack.callback(store.close)
+        documents = Documents()
+        stack.callback(documents.close)
         passwords = PasswordThreads(Passwords())
         stack.callback(passwords.close)
         deps = Deps(
@@ -140,6 +149,7 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
             state=redis,
             commands=commands,
             store=store,
+            documents=documents,
             passwords=passwords,
             tokens=tokens,
             origin_of=_origin_of,

@@ -128,6 +128,13 @@ class NotReady(AppError):
         self.components = components
 
 
+class DocumentFailed(AppError):
+    """The disk took no workbook: it is full, or cannot be written."""
+
+    code = "document_failed"
+    is_retryable = True
+
+
 class _Later(AppError):
     """Something that is refused now and allowed in `retry_after_s` seconds."""
 

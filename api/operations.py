@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from api import shapes, statistic_shapes
+from api import charge_sessions, session_shapes, shapes, statistic_shapes
 from api.control import LONGEST_KEY
+from api.exports import pdf
 from api.history import MOST_STEPS
 from api.statistics import MOST_PERIODS
 
@@ -80,6 +81,19 @@ _PERIODS = (
     Parameter("to", "the instant before which the last period begins; now if absent", _INSTANT),
 )
 _COMMAND_WAITS = "Waits up to 5 s for the wallbox: 200 when the command is settled, however it ended, else 202."
+
+_BOUNDARY = {"anyOf": [{"type": "string", "format": "date"}, _INSTANT]}
+_FILTERS = (
+    Parameter("from", "sessions that began then or later; a day begins at the site's midnight", _BOUNDARY),
+    Parameter("to", "sessions that began before", _BOUNDARY),
+    Parameter("charge_point", "its id", _TEXT),
+    Parameter("user", "the name of who charged; for drivers their own, not for viewers", _TEXT),
+    Parameter("tag", "the RFID tag; not for viewers", _TEXT),
+    Parameter("vehicle", "its name", _TEXT),
+)
+_LANGUAGE = Parameter("lang", "else as `Accept-Language` says, else de", {"type": "string", "enum": ["de", "en"]})
+_SESSION_ID = Parameter("id", "as in `GET /api/v1/sessions`", _TEXT)
+_SESSION_PROBLEMS = ("invalid_input", "store_unavailable", "overloaded")
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/healthz"): Operation("Whether the process is alive", shapes.HealthAnswer),
@@ -229,6 +243,70 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         statistic_shapes.ReconciliationAnswer,
         parameters=(Parameter("month", "like 2026-11; the present one if absent", _TEXT),),
         problems=_STORE_PROBLEMS,
+    ),
+    ("GET", "/api/v1/sessions"): Operation(
+        "Charge sessions, newest first",
+        session_shapes.SessionsAnswer,
+        parameters=(
+            *_FILTERS,
+            Parameter(
+                "limit",
+                f"{charge_sessions.DEFAULT_LIMIT} if absent",
+                {"type": "integer", "minimum": 1, "maximum": charge_sessions.MOST_AT_ONCE},
+            ),
+            Parameter("cursor", "`next_cursor` of the page before", _TEXT),
+        ),
+        problems=_SESSION_PROBLEMS,
+        has_etag=True,
+        description=(
+            "A driver sees their own sessions, a viewer all of them without `user` and `tag`. A session belongs to the "
+            "day and month in which it began by the site's clock (`WALLPORT_TIME_ZONE`), here and in the documents."
+        ),
+    ),
+    ("GET", "/api/v1/sessions/{id}"): Operation(
+        "One charge session with its segments and corrections",
+        session_shapes.SessionAnswer,
+        parameters=(_SESSION_ID,),
+        problems=("not_found", *_SESSION_PROBLEMS),
+        has_etag=True,
+    ),
+    ("PATCH", "/api/v1/sessions/{id}"): Operation(
+        "Correct a charge session; what stood there is kept",
+        session_shapes.SessionAnswer,
+        body=session_shapes.SessionBody,
+        parameters=(_SESSION_ID,),
+        problems=("malformed_body", "not_found", *_SESSION_PROBLEMS),
+    ),
+    ("GET", "/api/v1/sessions.csv"): Operation(
+        "Charge sessions as CSV",
+        str,
+        parameters=(
+            *_FILTERS,
+            _LANGUAGE,
+            Parameter(
+                "separator",
+                "semicolon with decimal commas, or comma with points; by the language if absent",
+                {"type": "string", "enum": ["semicolon", "comma", ";", ","]},
+            ),
+            Parameter("bom", "1: begin with a byte order mark, for old Excel", {"type": "string", "enum": ["0", "1"]}),
+        ),
+        problems=_SESSION_PROBLEMS,
+        media_type="text/csv",
+    ),
+    ("GET", "/api/v1/sessions.xlsx"): Operation(
+        "Charge sessions as a workbook",
+        str,
+        parameters=(*_FILTERS, _LANGUAGE),
+        problems=("document_failed", *_SESSION_PROBLEMS),
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
+    ("GET", "/api/v1/sessions.pdf"): Operation(
+        "Charge sessions as a printed record",
+        str,
+        parameters=(*_FILTERS, _LANGUAGE),
+        problems=_SESSION_PROBLEMS,
+        media_type="application/pdf",
+        description=f"At most {pdf.MOST_SESSIONS} sessions.",
     ),
     ("GET", "/api/v1/live"): Operation(
         "Websocket: a snapshot, then every change",

@@ -3,7 +3,8 @@
 Handlers import this and never an adapter; tests may pass other objects of the same form.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
@@ -11,6 +12,8 @@ from sanic import Request
 
 from api.access import Origin, Role
 from api.control import Pace
+from api.exports.lines import Heading, Line
+from api.exports.summary import MeterTrail
 from api.sessions import Elevations, Tickets
 from api.settings import Settings
 from api.throttle import Throttle
@@ -21,7 +24,17 @@ from common.security.passwords import Verdict
 from common.security.tokens import TokenKey
 from common.session_events import SessionEvent
 from common.store.rollup_rows import Resolution, RollupRow
-from common.store.rows import PowerMeans, SampleRow, SessionGroup, SessionRow, SessionSums, UserRow
+from common.store.rows import (
+    CorrectionRow,
+    PowerMeans,
+    SampleRow,
+    SessionFilter,
+    SessionGroup,
+    SessionRecord,
+    SessionRow,
+    SessionSums,
+    UserRow,
+)
 
 T = TypeVar("T")
 
@@ -118,6 +131,23 @@ class SiteStore(Protocol):
 
     async def sessions_within(self, from_s: int, to_s: int) -> Sequence[SessionRow]:
         """Sessions with a part in the period: charge point, instants, readings and energy of them."""
+
+    async def sessions(
+        self, wanted: SessionFilter, *, limit: int, newest_first: bool, after: tuple[int, int] | None
+    ) -> Sequence[SessionRow]:
+        """By (started_at, id); `after` is where the page before ended."""
+        ...
+
+    async def session(self, session_id: int) -> SessionRecord | None: ...
+
+    async def corrections(self, session_ids: Collection[int]) -> Mapping[int, tuple[CorrectionRow, ...]]:
+        """Without the sessions that have none."""
+        ...
+
+    async def correct_session(
+        self, session_id: int, changes: Mapping[str, str | int | None], *, by: str, at_s: int, reason: str
+    ) -> SessionRecord:
+        """Raises SessionUnknown, or FieldError with the store's names."""
         ...
 
 
@@ -129,6 +159,24 @@ class PasswordChecker(Protocol):
     async def verify(self, stored_hash: str | None, password: str) -> Verdict: ...
 
 
+class OpenWorkbook(Protocol):
+    async def add(self, lines: Sequence[Line]) -> None: ...
+
+    def content(self) -> AsyncIterator[bytes]:
+        """End it, and read it piece by piece."""
+        ...
+
+
+class DocumentMaker(Protocol):
+    """What takes processor time or a disk, beside the event loop. Raises Overloaded and DocumentFailed."""
+
+    async def pdf(self, lines: Sequence[Line], meters: Sequence[MeterTrail], heading: Heading) -> bytes: ...
+
+    def workbook(self, heading: Heading) -> AbstractAsyncContextManager[OpenWorkbook]:
+        """An XLSX file that exists inside the block only."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     settings: Settings
@@ -136,6 +184,7 @@ class Deps:
     state: StateReader
     commands: CommandQueue
     store: SiteStore
+    documents: DocumentMaker
     passwords: PasswordChecker
     tokens: TokenKey
     origin_of: Callable[[Request], Origin]

@@ -38,6 +38,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "internal": (500, "Something went wrong here"),
     "store_failed": (500, "The database failed"),
     "acceptance_unknown": (503, "Perhaps accepted"),
+    "document_failed": (503, "The document could not be written"),
     "edge_silent": (503, "The edge does not run"),
     "wallbox_silent": (503, "The wallbox is silent"),
     "overloaded": (503, "Too busy"),

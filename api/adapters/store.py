@@ -3,13 +3,23 @@
 No unit of work ever spans an `await`: each runs from begin to commit inside one call of one thread.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from api.adapters.executor import BoundedExecutor
-from common.store import rollups, samples, session_sums, users
+from common.store import corrections, rollups, samples, session_sums, sessions, users
 from common.store.bind import Store
 from common.store.rollup_rows import Resolution, RollupRow
-from common.store.rows import PowerMeans, SampleRow, SessionGroup, SessionRow, SessionSums, UserRow
+from common.store.rows import (
+    CorrectionRow,
+    PowerMeans,
+    SampleRow,
+    SessionFilter,
+    SessionGroup,
+    SessionRecord,
+    SessionRow,
+    SessionSums,
+    UserRow,
+)
 
 THREADS = 4  # a site has a handful of clients; more would only fight for the interpreter's lock
 MOST_WAITING = 60  # at some milliseconds each; while the database hangs it bounds what piles up
@@ -56,6 +66,26 @@ class StoreThreads:
 
     async def sessions_within(self, from_s: int, to_s: int) -> Sequence[SessionRow]:
         return await self._executor.run(session_sums.within, self._store, from_s, to_s)
+
+    async def sessions(
+        self, wanted: SessionFilter, *, limit: int, newest_first: bool, after: tuple[int, int] | None
+    ) -> Sequence[SessionRow]:
+        return await self._executor.run(
+            sessions.page, self._store, wanted, limit=limit, newest_first=newest_first, after=after
+        )
+
+    async def session(self, session_id: int) -> SessionRecord | None:
+        return await self._executor.run(sessions.get, self._store, session_id)
+
+    async def corrections(self, session_ids: Collection[int]) -> Mapping[int, tuple[CorrectionRow, ...]]:
+        return await self._executor.run(corrections.of_sessions, self._store, session_ids)
+
+    async def correct_session(
+        self, session_id: int, changes: Mapping[str, str | int | None], *, by: str, at_s: int, reason: str
+    ) -> SessionRecord:
+        return await self._executor.run(
+            sessions.correct, self._store, session_id, changes, corrected_by=by, corrected_at=at_s, reason=reason
+        )
 
     def close(self) -> None:
         self._executor.close()

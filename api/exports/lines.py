@@ -15,10 +15,11 @@ Value = str | int | None
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One session as a document shows it."""
+    """One session as lists and documents show it. It may be corrected in ways that the reader is not told."""
 
     session: SessionRow
     corrections: tuple[CorrectionRow, ...] = ()
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("tag", Kind.TEXT, lambda line, _: line.session.tag),
     Column("user", Kind.TEXT, lambda line, _: line.session.user_name),
     Column("origin", Kind.TEXT, lambda line, lang: value_words("origin", line.session.origin, lang)),
-    Column("is_corrected", Kind.TEXT, lambda line, lang: words("yes" if line.corrections else "no", lang)),
+    Column("is_corrected", Kind.TEXT, lambda line, lang: words("yes" if line.is_corrected else "no", lang)),
     Column("started_utc", Kind.TEXT, lambda line, _: instants.text(line.session.started_at)),
     Column("ended_utc", Kind.TEXT, lambda line, _: _instant(line.session.ended_at)),
 )

@@ -119,7 +119,7 @@ def _correction(line: Line, change: CorrectionRow, heading: Heading) -> str:
         old=_value(change.field, change.old_value, heading),
         new=_value(change.field, change.new_value, heading),
         at=figures.minute(change.corrected_at, heading.zone, lang),
-        user=change.corrected_by,
+        user=change.corrected_by or "–",
         reason=change.reason,
     )
 

@@ -266,7 +266,7 @@ def _sources(line: Line, _: Heading) -> str:
 def _marks(line: Line, heading: Heading) -> str:
     session, lang = line.session, heading.language
     marks = [
-        words("mark_corrected", lang) if line.corrections else "",
+        words("mark_corrected", lang) if line.is_corrected else "",
         words("mark_running", lang) if session.ended_at is None else "",
         words(f"mark_{session.origin}", lang) if session.origin in ("log", "import") else "",
     ]

@@ -6,8 +6,6 @@ Blocks, and raises OSError as the disk does.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import xlsxwriter
 import xlsxwriter.exceptions
@@ -29,7 +27,7 @@ _ADDED_UP = ("energy", "grid", "pv", "battery", "cost")
 
 
 class SessionsWorkbook:
-    """Used as a context; complete only when that was left without an exception. `folder` has the pieces meanwhile."""
+    """At `path` once it is closed; `folder` has the pieces meanwhile. For one thread at a time."""
 
     def __init__(self, path: Path, folder: Path, heading: Heading) -> None:
         self._heading = heading
@@ -69,14 +67,9 @@ class SessionsWorkbook:
                 self._write_number(number, column.kind, value)
             self._row += 1
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, _exc: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._write_totals()
+    def close(self) -> None:
+        """Put everything into the one file; nothing can be added after it."""
+        self._write_totals()
         try:
             self._book.close()
         except xlsxwriter.exceptions.FileCreateError as exc:

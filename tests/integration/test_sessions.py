@@ -15,8 +15,7 @@ from common.health import Health
 from common.model import ChargePoint, Mode, Snapshot
 from common.store import sessions
 from common.store.bind import Store, open_store
-from common.store.rows import SessionRow
-from common.store.sessions import SessionFilter
+from common.store.rows import SessionFilter, SessionRow
 from edge.adapters.session_file import SessionFile
 from edge.loops.session_delivery import SessionDelivery
 from edge.loops.sessions import SessionLoop

@@ -1,0 +1,121 @@
+"""The bodies about charge sessions, as the types that check what comes in and make the OpenAPI document. Pure."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from api.shapes import Instant
+
+Wh = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Amount = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,5})?$",
+        description="a decimal of at most 5 places, as text: exact",
+        examples=["3.27450"],
+    ),
+]
+
+
+class SourcesShape(msgspec.Struct, frozen=True):
+    """They add up to `energy_wh`; `method` says how they were computed."""
+
+    grid_wh: int | None
+    pv_wh: int | None
+    battery_wh: int | None
+    method: str | None
+
+
+class CostShape(msgspec.Struct, frozen=True):
+    amount: Amount
+    currency: str
+    method: str | None
+
+
+class SessionShape(msgspec.Struct, frozen=True):
+    """One time that a car was plugged in. `energy_wh` is `meter_end_wh` − `meter_start_wh`, always.
+
+    While it runs, `ended_at` and `plugged_s` are null and the rest is what is known so far.
+    """
+
+    id: int
+    charge_point: str
+    started_at: Instant
+    ended_at: Instant | None
+    first_charged_at: Instant | None
+    last_charged_at: Instant | None
+    plugged_s: int | None
+    charging_s: int
+    energy_wh: int | None
+    meter_start_wh: int | None
+    meter_end_wh: int | None
+    sources: SourcesShape | None
+    cost: CostShape | None
+    soc_start_percent: int | None
+    soc_end_percent: int | None
+    mode: Annotated[str | None, msgspec.Meta(description="in which most of the energy was charged")]
+    vehicle: str | None
+    tag: str | None
+    user: str | None
+    origin: Annotated[str, msgspec.Meta(description="`recorded`; `log`: only the wallbox's own log has it; `import`")]
+    is_corrected: bool
+
+
+class SessionsAnswer(msgspec.Struct, frozen=True):
+    """Newest first."""
+
+    items: list[SessionShape]
+    next_cursor: Annotated[str | None, msgspec.Meta(description="for `cursor`; null: there are no more")]
+
+
+class SegmentShape(msgspec.Struct, frozen=True):
+    """A stretch in which the mode stayed and current flowed, or did not."""
+
+    started_at: Instant
+    ended_at: Instant | None
+    is_charging: bool
+    mode: str | None
+    meter_start_wh: int | None
+    meter_end_wh: int | None
+    grid_wh: int | None
+    pv_wh: int | None
+    battery_wh: int | None
+    cost: CostShape | None
+
+
+class CorrectionShape(msgspec.Struct, frozen=True):
+    """What an admin changed, or what followed from it. `corrected_by` is null where the role does not show people."""
+
+    field: str
+    old_value: Any
+    new_value: Any
+    corrected_at: Instant
+    corrected_by: str | None
+    reason: str
+
+
+class SessionAnswer(SessionShape, frozen=True):
+    segments: list[SegmentShape]
+    corrections: Annotated[list[CorrectionShape], msgspec.Meta(description="oldest first")]
+
+
+class CostBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    amount: Amount
+    currency: Literal["EUR"] = "EUR"
+
+
+class SessionBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A correction: the reason, and at least one field. Null makes it unknown.
+
+    New meter readings change the energy, and make sources and cost unknown, since nobody measured those; a cost may be
+    given along with them.
+    """
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    user: Text | msgspec.UnsetType | None = msgspec.UNSET
+    tag: Text | msgspec.UnsetType | None = msgspec.UNSET
+    vehicle: Text | msgspec.UnsetType | None = msgspec.UNSET
+    meter_start_wh: Wh | msgspec.UnsetType = msgspec.UNSET
+    meter_end_wh: Wh | msgspec.UnsetType = msgspec.UNSET
+    cost: CostBody | msgspec.UnsetType | None = msgspec.UNSET
