@@ -6,8 +6,9 @@ from typing import Any
 
 from api.exports import figures
 from api.exports.lines import Heading, Line
-from api.exports.summary import MeterTrail, is_midnight
-from api.exports.texts import value_words, words
+from api.exports.summary import MeterTrail
+from api.exports.texts import method_words, value_words, words
+from common.local_time import Unit, start_of
 from common.store.rows import CorrectionRow
 
 MOST_GAPS = 200  # of a record; each is a line, and the sums above them hold all
@@ -19,10 +20,10 @@ def period(heading: Heading) -> str:
     lang, zone = heading.language, heading.zone
     start = end = None
     if heading.from_s is not None:
-        show = figures.day if is_midnight(heading.from_s, zone) else figures.minute
+        show = figures.day if _is_midnight(heading.from_s, heading) else figures.minute
         start = show(heading.from_s, zone, lang)
     if heading.to_s is not None:
-        if is_midnight(heading.to_s, zone):
+        if _is_midnight(heading.to_s, heading):
             end = figures.day(heading.to_s - 1, zone, lang)
         else:
             end = words("before", lang, end=figures.minute(heading.to_s, zone, lang))
@@ -101,12 +102,16 @@ def methods(lines: Sequence[Line], heading: Heading) -> list[str]:
     return found
 
 
+def _is_midnight(instant_s: int, heading: Heading) -> bool:
+    return start_of(Unit.DAY, instant_s, heading.zone) == instant_s
+
+
 def _counted(names: Iterable[str | None], heading: Heading) -> str:
     counts: dict[str, int] = {}
     for name in names:
         if name is not None:
             counts[name] = counts.get(name, 0) + 1
-    return "; ".join(f"{value_words('method', name, heading.language)} ({count}×)" for name, count in counts.items())
+    return "; ".join(f"{method_words(name, heading.language)} ({count}×)" for name, count in counts.items())
 
 
 def _correction(line: Line, change: CorrectionRow, heading: Heading) -> str:
@@ -137,8 +142,9 @@ def _value(field: str, written: str, heading: Heading) -> str:
         return f"{figures.kwh(value, lang)} kWh"
     if isinstance(value, int) and field.endswith("_millicents"):
         return figures.euros(value, lang)
-    kind = "method" if field.endswith("_method") else field
-    return value_words(kind, str(value), lang) or ""
+    if field.endswith("_method"):
+        return method_words(str(value), lang)
+    return value_words(field, str(value), lang) or ""
 
 
 def _numbers(lines: Sequence[Line], heading: Heading) -> str:

@@ -42,8 +42,8 @@ def render(lines: Sequence[Line], meters: Sequence[MeterTrail], heading: Heading
     _opening(paper, heading)
     _boxes(paper, whole, lines, heading)
     if whole.energy_wh > 0:
-        step, bars = by_time(lines, heading.zone, from_s=heading.from_s, to_s=heading.to_s)
-        chart.draw(paper, step, bars, lang)
+        unit, bars = by_time(lines, heading.zone, from_s=heading.from_s, to_s=heading.to_s)
+        chart.draw(paper, unit, bars, lang, heading.zone)
     if not lines:
         paper.paragraph(words("none", lang), size=9)
     else:

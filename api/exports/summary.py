@@ -5,17 +5,16 @@ All in whole Wh and thousandths of a cent, so that everything adds up exactly, h
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from enum import Enum
 from zoneinfo import ZoneInfo
 
-from api.exports.figures import local
 from api.exports.lines import Line
+from common.local_time import Unit, spans, start_of
 from common.store.rows import SessionRow
 
 SMALL_GAP_WH = 100
 """Gaps below are counted together: a wallbox's own consumption, and readings in whole tenths of a kWh."""
 
+DAY_S = 86_400
 MOST_DAYS, MOST_MONTHS = 62, 36
 """Bars that a chart has room for."""
 
@@ -44,14 +43,6 @@ class Totals:
         self.unknown_wh += max(0, energy_wh - grid_wh - pv_wh - battery_wh)
 
 
-class Step(Enum):
-    """How much time a bar stands for."""
-
-    DAY = "day"
-    MONTH = "month"
-    YEAR = "year"
-
-
 def totals(lines: Iterable[Line]) -> Totals:
     found = Totals()
     for line in lines:
@@ -61,30 +52,23 @@ def totals(lines: Iterable[Line]) -> Totals:
 
 def by_time(
     lines: Sequence[Line], zone: ZoneInfo, *, from_s: int | None, to_s: int | None
-) -> tuple[Step, list[tuple[date, Totals]]]:
-    """The totals of each day, month or year from the first to the last, by the site's clock; empty without lines.
+) -> tuple[Unit, list[tuple[int, Totals]]]:
+    """(start, totals) of each day, month or year from the first to the last; empty without lines.
 
     A session counts where it began. First and last are those of the period, or of the sessions if it is open or long.
     """
     if not lines:
-        return Step.DAY, []
+        return Unit.DAY, []
     started = [line.session.started_at for line in lines]
-    first, last = local(min(started), zone).date(), local(max(started), zone).date()
-    if from_s is not None and to_s is not None:
-        begin, end = local(from_s, zone).date(), local(to_s - 1, zone).date()
-        if _months(begin, end) <= MOST_MONTHS:  # else most of the chart might be empty
-            first, last = begin, end
-    step = Step.DAY if (last - first).days < MOST_DAYS else Step.MONTH
-    if _months(first, last) > MOST_MONTHS:
-        step = Step.YEAR
-    found: dict[date, Totals] = {}
-    at = _floor(first, step)
-    while at <= last:
-        found[at] = Totals()
-        at = _next(at, step)
+    first_s, last_s = min(started), max(started)
+    if from_s is not None and to_s is not None and to_s - from_s <= MOST_MONTHS * 31 * DAY_S:
+        first_s, last_s = from_s, to_s - 1  # a longer one may be empty for the most part
+    days = (last_s - first_s) // DAY_S
+    unit = Unit.DAY if days < MOST_DAYS else Unit.MONTH if days < MOST_MONTHS * 30 else Unit.YEAR
+    found = {start: Totals() for start, _ in spans(unit, first_s, last_s + 1, zone)}
     for line in lines:
-        found[_floor(local(line.session.started_at, zone).date(), step)].add(line.session)
-    return step, list(found.items())
+        found[start_of(unit, line.session.started_at, zone)].add(line.session)
+    return unit, list(found.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,25 +140,3 @@ class Meters:
     def trails(self) -> list[MeterTrail]:
         """Of the charge points at which a listed session took place, in order."""
         return [self._trails[charge_point] for charge_point in sorted(self._chosen)]
-
-
-def is_midnight(instant_s: int, zone: ZoneInfo) -> bool:
-    """Whether a day of the site begins then."""
-    clock = local(instant_s, zone)
-    return clock == datetime(clock.year, clock.month, clock.day, tzinfo=zone)
-
-
-def _months(first: date, last: date) -> int:
-    return (last.year - first.year) * 12 + last.month - first.month + 1
-
-
-def _floor(day: date, step: Step) -> date:
-    return day if step is Step.DAY else day.replace(day=1) if step is Step.MONTH else day.replace(month=1, day=1)
-
-
-def _next(day: date, step: Step) -> date:
-    if step is Step.DAY:
-        return date.fromordinal(day.toordinal() + 1)
-    if step is Step.YEAR or day.month == 12:
-        return date(day.year + 1, 1, 1)
-    return date(day.year, day.month + 1, 1)

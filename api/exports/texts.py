@@ -178,6 +178,34 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "origin.import": ("übernommen", "imported"),
     "method.corrected": ("von Hand berichtigt", "corrected by hand"),
     "method.wallbox_log": ("aus dem Protokoll der Wallbox", "from the wallbox's own log"),
+    "method.shares": (
+        "nach den Leistungen von Netz, PV und Speicher während des Ladens",
+        "by the powers of grid, PV and battery while charging",
+    ),
+    "method.shares_meters": (
+        "nach den Leistungen von Netz, PV und Speicher, in Lücken nach deren Zählern",
+        "by the powers of grid, PV and battery, in gaps by their meters",
+    ),
+    "method.shares_gaps": (
+        "nach den Leistungen von Netz, PV und Speicher; höchstens 10 % nicht gemessen und wie das Übrige gerechnet",
+        "by the powers of grid, PV and battery; at most 10 % not measured and reckoned like the rest",
+    ),
+    "method.tariff": (
+        "nach den Preisen, die in der Wallbox für Netz, PV und Speicher eingestellt sind",
+        "by the prices for grid, PV and battery that are set in the wallbox",
+    ),
+    "method.tariff_set": (
+        "Netz nach dem Preis in der Wallbox, PV und Speicher nach dem hier eingestellten Preis",
+        "grid by the price in the wallbox, PV and battery by the price that is set here",
+    ),
+    "method.tariff_grid": (
+        "alles nach dem Netzpreis in der Wallbox, auch PV und Speicher",
+        "all by the grid's price in the wallbox, PV and battery too",
+    ),
+    "method.gaps": (
+        "{method}; höchstens 10 % ohne Preis und wie das Übrige gerechnet",
+        "{method}; at most 10 % without a price and reckoned like the rest",
+    ),
     "field.user_name": ("Nutzer", "user"),
     "field.tag": ("Tag", "tag"),
     "field.vehicle": ("Fahrzeug", "vehicle"),
@@ -201,11 +229,22 @@ def words(key: str, language: Language, **values: object) -> str:
 
 
 def value_words(kind: str, value: str | None, language: Language) -> str | None:
-    """The words for a value of the store (`mode`, `origin`, `method`, `field`); one that is not known as it stands."""
+    """The words for a value of the store (`mode`, `origin`, `field`); one that is not known as it stands."""
     if value is None:
         return None
     key = f"{kind}.{value}"
     return words(key, language) if key in _WORDS else value
+
+
+def method_words(method: str, language: Language) -> str:
+    """How sources or cost were computed, in a sentence's part."""
+    whole = f"method.{method}"
+    if whole in _WORDS:
+        return words(whole, language)
+    known = method.removesuffix("_gaps")
+    if known != method and f"method.{known}" in _WORDS:
+        return words("method.gaps", language, method=words(f"method.{known}", language))
+    return method
 
 
 def accepted_language(accept_language: str) -> Language:

@@ -43,4 +43,5 @@ def test_only_health_and_login_answer_without_one() -> None:
 def test_tickets_open_only_what_browsers_cannot_send_a_header_to() -> None:
     """A URL may end up in a history."""
     by_ticket = {path for (_, path), rule in RULES.items() if rule.takes_ticket}
-    assert by_ticket == {"/openapi.json", "/docs", "/api/v1/live"}
+    downloads = {"/api/v1/sessions.csv", "/api/v1/sessions.xlsx", "/api/v1/sessions.pdf"}
+    assert by_ticket == {"/openapi.json", "/docs", "/api/v1/live", *downloads}
