@@ -1,6 +1,6 @@
 """Documents of charge sessions, made beside the event loop: PDF in memory, workbooks in a folder that is removed.
 
-A request that ends early leaves nothing behind but what its thread is just writing, which goes with the folder.
+A request that ends early leaves nothing behind.
 """
 
 import asyncio
@@ -44,12 +44,14 @@ class Documents:
         self._workbooks += 1
         try:
             folder = await self._run(_new_folder)
+            book: SessionsWorkbook | None = None
             try:
                 path = folder / "sessions.xlsx"
-                yield _OpenWorkbook(self._run, path, await self._run(SessionsWorkbook, path, folder, heading))
+                book = await self._run(SessionsWorkbook, path, folder, heading)
+                yield _OpenWorkbook(self._run, path, book)
             finally:
-                # Even when the request was cancelled; a full disk or a busy thread is no reason to keep the folder.
-                await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+                # Even when the request was cancelled, and not behind what waits for the thread.
+                await asyncio.shield(asyncio.to_thread(_remove, folder, book))
         finally:
             self._workbooks -= 1
 
@@ -85,6 +87,12 @@ class _Run(Protocol):
     """`Documents._run`."""
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
+def _remove(folder: Path, book: SessionsWorkbook | None) -> None:
+    if book is not None:
+        book.discard()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _new_folder() -> Path:

@@ -3,6 +3,7 @@
 Blocks, and raises OSError as the disk does.
 """
 
+import threading
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,10 +28,12 @@ _ADDED_UP = ("energy", "grid", "pv", "battery", "cost")
 
 
 class SessionsWorkbook:
-    """At `path` once it is closed; `folder` has the pieces meanwhile. For one thread at a time."""
+    """At `path` once it is closed; `folder` has the pieces meanwhile. Any thread may use it, one after the other."""
 
     def __init__(self, path: Path, folder: Path, heading: Heading) -> None:
         self._heading = heading
+        self._lock = threading.Lock()  # a request that was cancelled discards while its last rows are being written
+        self._is_discarded = False
         self._totals = dict.fromkeys(_ADDED_UP, 0)
         self._row = 1
         # Constant memory: each row goes to a file when the next one begins; text stays in its cell.
@@ -54,6 +57,28 @@ class SessionsWorkbook:
         self._sheet.freeze_panes(1, 0)
 
     def add(self, lines: Iterable[Line]) -> None:
+        with self._lock:
+            if not self._is_discarded:
+                self._add(lines)
+
+    def close(self) -> None:
+        """Put everything into the one file; nothing can be added after it."""
+        with self._lock:
+            self._write_totals()
+            try:
+                self._book.close()
+            except xlsxwriter.exceptions.FileCreateError as exc:
+                raise OSError(f"the workbook could not be written: {exc}") from exc
+
+    def discard(self) -> None:
+        """Give up what is still open, whether it was closed or not; the files are for the caller to remove."""
+        with self._lock:
+            self._is_discarded = True
+            rows = getattr(self._sheet, "row_data_fh", None)  # xlsxwriter itself closes it only together with the book
+            if rows is not None:
+                rows.close()
+
+    def _add(self, lines: Iterable[Line]) -> None:
         for line in lines:
             for number, column in enumerate(COLUMNS):
                 value = column.of(line, self._heading.language)
@@ -66,14 +91,6 @@ class SessionsWorkbook:
                     self._totals[column.name] += value
                 self._write_number(number, column.kind, value)
             self._row += 1
-
-    def close(self) -> None:
-        """Put everything into the one file; nothing can be added after it."""
-        self._write_totals()
-        try:
-            self._book.close()
-        except xlsxwriter.exceptions.FileCreateError as exc:
-            raise OSError(f"the workbook could not be written: {exc}") from exc
 
     def _write_number(self, number: int, kind: Kind, value: int) -> None:
         if kind is Kind.LOCAL:

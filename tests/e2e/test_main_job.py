@@ -13,6 +13,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from common.store.bind import open_store
+from tests.kit.session_rows import charged, local_s, stored
 from tests.kit.stack import PASSWORD, SAMPLE_INTERVAL_S, Stack, gently
 
 pytestmark = pytest.mark.timeout(150)  # an outage and its recovery, on a busy machine
@@ -102,6 +104,31 @@ def test_many_requests_at_once_share_the_tunnel_with_a_live_connection(stack: St
         assert answers == [200] * 40
         stack.publish("openWB/lp/1/W", "7000")
         messages_until(connection, "charge_points.1.power_w", 7000, within_s=5)
+
+
+def test_documents_through_the_relay_are_those_of_the_lan(stack: Stack) -> None:
+    """Byte by byte, with their names, and by a link with a ticket as a browser opens it."""
+    count = 700  # so many that the CSV takes several pages of the store and frames of the tunnel
+    store = open_store(stack.environ["api"]["WALLPORT_DATABASE_URL"])
+    stored(store, charged(count, local_s(2025, 1, 1)))
+    store.close()
+    lan, away = (stack.logged_in(url, "admin") for url in (stack.lan_url, stack.site_url))
+    listed = away.get("/api/v1/sessions", params={"from": "2025-11-01", "to": "2025-12-01"}).json()["items"]
+    assert len(listed) == 30
+    whole = lan.get("/api/v1/sessions.csv", params={"to": "2026-12-31"})
+    assert whole.content.count(b"\r\n") == 1 + count
+    assert away.get("/api/v1/sessions.csv", params={"to": "2026-12-31"}).content == whole.content
+    stranger = stack.client(stack.site_url)
+    for ending, begins in (("csv", b"No."), ("xlsx", b"PK"), ("pdf", b"%PDF-")):
+        path = f"/api/v1/sessions.{ending}?from=2025-11-01&to=2025-12-01&lang=en"
+        assert stranger.get(path).status_code == 401
+        ticket = away.post("/api/v1/auth/ticket").json()["ticket"]
+        answer = stranger.get(f"{path}&ticket={ticket}")
+        assert answer.status_code == 200, answer.text
+        assert answer.content.startswith(begins)
+        name = f"charge-sessions_home_2025-11-01_2025-11-30.{ending}"
+        assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+        assert answer.headers["cache-control"].startswith("private")
 
 
 def test_samples_stand_on_the_grid(stack: Stack) -> None:

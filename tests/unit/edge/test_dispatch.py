@@ -14,6 +14,7 @@ from edge.dispatch import CLIENT_ADDRESS_FIELD, answer_fields, api_fields, body_
         "/api/v1/state?fields=grid.power_w&x=//..",
         "/api/v1/chargepoints/1",
         "/api/v1/users/J%C3%BCrgen",
+        "/api/v1/sessions.pdf?from=2026-11-01&ticket=x.y.z",
         "/api/login",
         "/openapi.json",
         "/docs",

@@ -78,7 +78,11 @@ def test_nothing_else_passes(asked: Admitted, code: str) -> None:
 
 def test_a_ticket_passes_where_browsers_cannot_send_a_token() -> None:
     """Whether it was used is for the api to say, which made it."""
-    for target, is_websocket in [("/api/v1/live?since=4&ticket=ticket", True), ("/docs?ticket=ticket", False)]:
+    for target, is_websocket in [
+        ("/api/v1/live?since=4&ticket=ticket", True),
+        ("/docs?ticket=ticket", False),
+        ("/api/v1/sessions.pdf?from=2026-11-01&ticket=ticket", False),
+    ]:
         gate().admit(request(target, is_websocket=is_websocket), HERE, now=NOW, steady_now=0.0)
 
 
