@@ -75,6 +75,7 @@ class SessionLoop:
         self._scans: deque[Scan] = deque(maxlen=MOST_SCANS)
         self._machine = SessionMachine(prices)
         self._oldest_s = OLDEST_S
+        self._landmarks: tuple[object, ...] = ()  # as saved
         self._saved_at = 0.0
         self._saved_monotonic_s = 0.0
 
@@ -103,9 +104,10 @@ class SessionLoop:
         while self._scans:
             changes += self._machine.note_scan(self._scans.popleft())
         changes += self._machine.look(now, self._current(), self._oldest_s)
+        landmarks = self._machine.landmarks()
         is_time = not 0 <= now - self._saved_at < SAVE_S and self._may_save_again()
-        if changes or is_time:
-            self._saved_at = now
+        if changes or is_time or landmarks != self._landmarks:
+            self._saved_at, self._landmarks = now, landmarks
             self._save([change.record for change in changes])
         for change in changes:
             self._tell(change)

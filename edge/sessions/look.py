@@ -26,6 +26,9 @@ SHORTEST_S = 60.0
 COUNTER_FELL_WH = 200.0
 """The wallbox's counter since plug-in is rounded and late by a loop or two; a fall by more is another plug-in."""
 
+LARGEST_CHARGE_WH = 250_000.0
+"""No car takes more: a counter since plug-in that says so lost its start (1.9, when the broker lost its memory)."""
+
 LONGEST_CHARGE_S = 24 * 3600.0
 """What came in a longer time while nobody looked, and the car is gone since, may be another car's."""
 
@@ -95,13 +98,24 @@ class Look:
         """The car was not plugged in at the last look. Is it back, or is it gone for long enough?"""
         point = self._point
         point.absent_s += self._elapsed_s
+        if self._reading.is_plugged and (point.absent_s < FLAP_S or self._is_counted_on()):
+            point.absent_since, point.absent_s = None, 0.0
+            return
         if point.absent_s < FLAP_S:
-            if self._reading.is_plugged:
-                point.absent_since, point.absent_s = None, 0.0
             return
         if not self._reading.is_plugged and verdict is not Verdict.SWAPPED:
             self._count(verdict)  # a meter that was late
         self._end(absent_since)
+
+    def _is_counted_on(self) -> bool:
+        """Whether nobody looked, and the wallbox itself says that it is still the same plug-in."""
+        since_wh, before_wh = self._reading.since_plugged_wh, self._point.since_plugged_wh
+        return self._is_gap and bool(since_wh and before_wh) and (since_wh or 0.0) >= (before_wh or 0.0)
+
+    def leave(self) -> list[Change]:
+        """The charge point is gone for good."""
+        self._end(self._point.seen_at)
+        return self._changes
 
     def _start(self, verdict: Verdict) -> None:
         point, reading = self._point, self._reading
@@ -126,7 +140,7 @@ class Look:
         )
         tags.claim(self._world.memory, self._name, session)
         if before_wh is not None and point.meter_wh is not None and point.meter_wh > before_wh:
-            point.flow = Flow()  # of that time nobody knows what fed it
+            point.flow, self._is_gap = Flow(), True  # of that time nobody knows what fed it
             self._charge(point.meter_wh - before_wh)
         elif not self._is_gap:
             self._count(verdict)
@@ -136,11 +150,11 @@ class Look:
     def _meter_at_plug(self, before_wh: float | None) -> float | None:
         """The meter when a car was plugged in that nobody saw come; `before_wh` is what it was before."""
         meter_wh, since_wh = self._point.meter_wh, self._reading.since_plugged_wh
-        if meter_wh is None or not since_wh or since_wh <= 0 or since_wh > meter_wh:
+        if meter_wh is None or not since_wh or not 0 < since_wh <= min(meter_wh, LARGEST_CHARGE_WH):
             return meter_wh
-        if before_wh is not None and meter_wh - since_wh < before_wh:
+        if before_wh is not None and meter_wh - since_wh < before_wh - 1:
             return meter_wh  # the counter is of the plug-in before
-        return meter_wh - since_wh
+        return max(meter_wh - since_wh, before_wh or 0.0)
 
     def _go_on(self, verdict: Verdict) -> None:
         point = self._point

@@ -6,7 +6,7 @@ edge/loops/sessions.py, or by `replay` for a past that was simulated. edge/sessi
 
 from collections.abc import Iterable, Iterator
 
-from common.model import Snapshot
+from common.model import ChargePoint, Snapshot
 from common.store.rows import SessionRecord
 from edge.sessions import tags
 from edge.sessions.look import Change, Kind, Look, World
@@ -17,6 +17,10 @@ from edge.sessions.supply import Prices, site_of
 
 OLDEST_S = 120.0
 """Beyond this age a snapshot is judged no more, as in edge/recorder.py."""
+
+
+MISSING_S = 24 * 3600.0
+"""A charge point that the wallbox has not had for so long was taken away; its session ends where it was last seen."""
 
 
 class SessionMachine:
@@ -35,7 +39,10 @@ class SessionMachine:
         changes: list[Change] = []
         for name, part in state.charge_points.items():
             point = memory.points.setdefault(name, Point(seen_at=now))
+            point.missing_since = None
             changes += Look(name, point, reading_of(part), world).judge()
+        for name in memory.points.keys() - state.charge_points.keys():
+            changes += self._miss(name, world)
         memory.site = world.site
         return changes
 
@@ -44,6 +51,12 @@ class SessionMachine:
         name = tags.take(self.state, scan)
         return self._changed(name) if name is not None else []
 
+    def landmarks(self) -> tuple[object, ...]:
+        """What a crash must not lose even if nothing is to be told yet: equal as long as there is nothing new."""
+        points = self.state.points.items()
+        plugs = [(name, point.session and point.session.started_at, point.absent_since) for name, point in points]
+        return (*plugs, *(scan.tag for scan in self.state.scans))
+
     def running(self) -> list[SessionRecord]:
         """The sessions that run, as of the last look."""
         return [
@@ -51,6 +64,16 @@ class SessionMachine:
             for name, point in self.state.points.items()
             if point.session is not None and point.session.is_shown
         ]
+
+    def _miss(self, name: str, world: World) -> list[Change]:
+        """The wallbox has no such charge point (any more)."""
+        point = self.state.points[name]
+        if point.missing_since is None:
+            point.missing_since = world.now
+        if world.now - point.missing_since < MISSING_S:
+            return []
+        del self.state.points[name]
+        return Look(name, point, reading_of(ChargePoint()), world).leave()
 
     def _changed(self, name: str) -> list[Change]:
         point = self.state.points[name]

@@ -83,6 +83,7 @@ class Point:
     """One charge point as last judged. Of a meter reading out of line `odd_first_wh` is the first, held for `odd_s`.
 
     `absent_since` is when the running session's car was first seen unplugged; `absent_s` how long it has been so.
+    `missing_since` is when the wallbox first had no such charge point.
     """
 
     seen_at: float
@@ -101,6 +102,7 @@ class Point:
     flow: Flow = field(default_factory=Flow)
     session: Session | None = None
     last_ended_at: int | None = None
+    missing_since: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)

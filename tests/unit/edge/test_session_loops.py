@@ -110,6 +110,24 @@ def test_kill_at_any_look_makes_one_session() -> None:
         assert [(row.energy_wh, row.started_at) for row in ended] == [(170, START + 35)], dies_at
 
 
+def test_what_is_not_told_yet_is_saved_too() -> None:
+    """A car that came without drawing current, and a scan that waits for one: a crash must not lose them."""
+    played = Played()
+    played.turn(2)
+    played.loop.note_scan(Scan("A", played.site.now))
+    played.turn()
+    played.restarted()
+    played.site.plug()
+    played.turn()
+    played.restarted()
+    played.turn(20)
+    assert played.memory.records[-1].session.tag == "A"
+    assert played.memory.records[-1].session.started_at == START + 20
+    saves = played.memory.saves
+    played.turn(5)
+    assert played.memory.saves <= saves + 1
+
+
 def test_a_scan_is_taken_at_the_next_look() -> None:
     played = Played()
     played.turn()

@@ -326,6 +326,40 @@ class TestGaps:
         assert (second.meter_start_wh, second.energy_wh) == (1_001_600, 200)
         assert second.started_at == START + 6_800
 
+    def test_plug_that_flapped_just_then(self, watched: Watched) -> None:
+        """The wallbox counts on from the same plug-in, so it is the same; one that has no counter may be anybody."""
+        for counts, number in ((True, 1), (False, 2)):
+            watched = Watched()
+            watched.site.counts_since_plug = counts
+            watched.plug(3_600).watch(600)
+            watched.site.is_plugged = False
+            watched.watch(10)
+            watched.site.is_plugged = True
+            watched.gap(400).watch(600).unplug()
+            assert len(watched.ended) == number
+
+    def test_counter_that_lost_its_start(self) -> None:
+        """It shows the whole meter: nothing to believe."""
+        watched = Watched()
+        watched.machine.state = MachineState()
+        watched.site.counts_since_plug, watched.site.meter_wh = True, 400_000.0
+        watched.site.plug().meter_at_plug_wh = 0.0
+        watched.watch(100).unplug()
+        assert (watched.session.meter_start_wh, watched.session.energy_wh) == (400_000, 0)
+
+    def test_charge_point_that_was_taken_away(self, watched: Watched) -> None:
+        """Its session ends where it was last seen, a day later, for it may come back."""
+        watched.plug(3_600).watch(600)
+        site = watched.site.snapshot()
+        empty = replace(site, state=replace(site.state, charge_points={}))
+        for hours in (1, 23):
+            watched.machine.look(watched.site.now + hours * 3600, replace(empty, updated_at=site.updated_at + 9e9))
+        assert watched.running.energy_wh == 600
+        later = watched.site.now + 26 * 3600
+        (change,) = watched.machine.look(later, replace(empty, updated_at=later))
+        assert (change.kind, change.record.session.ended_at) == (Kind.ENDED, START + 600)
+        assert watched.machine.state.points == {}
+
     def test_car_came(self, watched: Watched) -> None:
         """What it charged since plug-in is known if the wallbox counts it, else the session has what was seen."""
         for counts, energy_wh in ((True, 1_100), (False, 100)):

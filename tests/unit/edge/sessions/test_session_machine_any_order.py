@@ -149,7 +149,7 @@ def check(record: SessionRecord) -> None:
         assert row.grid_wh + row.pv_wh + row.battery_wh == row.energy_wh
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(steps=steps(NORMAL, TROUBLE), counts=st.booleans())
 def test_every_record_can_be_true(steps: list[Step], counts: bool) -> None:
     """Also of arbitrary nonsense; each session starts and ends once, one at a time, and has a key of its own."""
@@ -181,7 +181,7 @@ def test_every_record_can_be_true(steps: list[Step], counts: bool) -> None:
     assert energy_wh <= site.delivered_wh + len(keys)  # a session's rounding is at most half a watt-hour at each end
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(steps=steps(NORMAL, TROUBLE), counts=st.booleans())
 def test_a_restart_at_any_step_changes_nothing(steps: list[Step], counts: bool) -> None:
     """What the file has is all that the machine knows: one that is restarted at every step says the same as ever."""
@@ -198,7 +198,7 @@ def test_a_restart_at_any_step_changes_nothing(steps: list[Step], counts: bool) 
         assert shaken.state == steady.state
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(steps=steps(NORMAL), looks=st.data())
 def test_no_energy_is_lost(steps: list[Step], looks: st.DataObject) -> None:
     """Without trouble the sessions have all that was delivered, however long nobody looks while a car is there."""
