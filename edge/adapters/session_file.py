@@ -9,13 +9,14 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from common import logs
 from common.health import Health, Status
 from common.store.rows import SessionRecord
+from edge.adapters.disk_file import DiskFailed, DiskFile
 from edge.sessions.records import Batch, Key, key_of
 from edge.sessions.state import MachineState
 
@@ -27,15 +28,18 @@ LIMIT_SESSIONS = 5_000
 MEMORY_SESSIONS = 200
 """The disk failed as well as the database, so memory is all there is: some weeks, 10 MB at most."""
 
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_IN_MEMORY = 0  # `Batch.source`; files are numbered from 1, so that a batch of a damaged file is no other file's
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS memory (id INTEGER PRIMARY KEY, state BLOB NOT NULL)",
+    # AUTOINCREMENT: the id of a delivered record is never another one's.
+    "CREATE TABLE IF NOT EXISTS waiting (id INTEGER PRIMARY KEY AUTOINCREMENT, charge_point TEXT NOT NULL,"
+    " started_at INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE (charge_point, started_at))",
+)
 
 T = TypeVar("T")
 
 log = logs.get(__name__)
-
-
-class _DiskFailed(Exception):
-    """The file cannot be used now."""
 
 
 class SessionFile:
@@ -44,15 +48,15 @@ class SessionFile:
     def __init__(
         self, path: Path, health: Health, limit: int = LIMIT_SESSIONS, memory_limit: int = MEMORY_SESSIONS
     ) -> None:
-        self._path = path
         self._health = health
         self._limit = limit
         self._memory_limit = memory_limit
         self._lock = threading.Lock()  # guards everything below
-        self._connection: sqlite3.Connection | None = None
+        self._disk = DiskFile(path, _SCHEMA, COMPONENT, health)
+        self._file = 1  # the one that what follows is about
+        self._delivered_through = 0  # stays true though a full disk may not let us delete
         self._unwritten: dict[Key, SessionRecord] = {}  # in the order of their last change
         self._on_disk = 0
-        self._fault: str | None = None
         self._is_full = False
 
     def load(self) -> MachineState | None:
@@ -60,7 +64,7 @@ class SessionFile:
         with self._lock:
             try:
                 found = self._use_disk(lambda connection: connection.execute("SELECT state FROM memory").fetchone())
-            except _DiskFailed:
+            except DiskFailed:
                 found = None
             self._report()
         if found is None:
@@ -83,7 +87,7 @@ class SessionFile:
             try:
                 self._use_disk(lambda connection: self._write(connection, encoded))
                 self._unwritten.clear()
-            except _DiskFailed:
+            except DiskFailed:
                 dropped = len(self._unwritten) - self._memory_limit
                 self._is_full = dropped > 0
                 for key in list(self._unwritten)[: max(0, dropped)]:
@@ -96,35 +100,40 @@ class SessionFile:
         with self._lock:
             try:
                 found = self._use_disk(lambda connection: self._read(connection, most))
-            except _DiskFailed:
+            except DiskFailed:
                 found = []
             self._report()
             if found:
-                return Batch([record for _, record in found], [number for number, _ in found])
+                return Batch([record for _, record in found], self._file, found[-1][0])
             records = list(self._unwritten.values())[:most]
-            return Batch(records, [None] * len(records)) if records else None
+            return Batch(records, _IN_MEMORY, 0) if records else None
 
     def remove(self, batch: Batch) -> None:
         """Forget a batch that was delivered, but for sessions of which a newer record waits by now."""
-        numbers = [(number,) for number in batch.entries if number is not None]
         with self._lock:
-            for number, record in zip(batch.entries, batch.records, strict=True):
-                if number is None and self._unwritten.get(key_of(record)) is record:
-                    del self._unwritten[key_of(record)]
-            if numbers:
+            if batch.source == self._file:
+                self._delivered_through = batch.through
                 try:
-                    self._use_disk(
-                        lambda connection: connection.executemany("DELETE FROM waiting WHERE id = ?", numbers)
-                    )
-                except _DiskFailed as exc:
-                    log.debug("sessions_not_forgotten", reason=str(exc))  # delivered again, which is harmless
+                    self._use_disk(self._forget_delivered)
+                except DiskFailed as exc:
+                    log.debug("sessions_not_forgotten", reason=str(exc))  # the next success takes them along
+            elif batch.source == _IN_MEMORY:
+                for record in batch.records:
+                    if self._unwritten.get(key_of(record)) is record:
+                        del self._unwritten[key_of(record)]
+            self._is_full = False
             self._report()
 
     def close(self) -> None:
         with self._lock:
-            self._close()
+            self._disk.close()
+
+    def _forget_delivered(self, connection: sqlite3.Connection) -> None:
+        # All up to there were in the batch: what came or changed since has a greater id.
+        connection.execute("DELETE FROM waiting WHERE id <= ?", (self._delivered_through,))
 
     def _write(self, connection: sqlite3.Connection, state: bytes) -> None:
+        self._forget_delivered(connection)
         connection.execute("INSERT OR REPLACE INTO memory (id, state) VALUES (1, ?)", (state,))
         # REPLACE gives a new id: of a session that changes while it is being delivered the newer record stays.
         connection.executemany(
@@ -139,9 +148,8 @@ class SessionFile:
 
     def _read(self, connection: sqlite3.Connection, most: int) -> list[tuple[int, SessionRecord]]:
         found: list[tuple[int, SessionRecord]] = []
-        for number, entry in connection.execute(
-            "SELECT id, record FROM waiting ORDER BY id LIMIT ?", (most,)
-        ).fetchall():
+        query = "SELECT id, record FROM waiting WHERE id > ? ORDER BY id LIMIT ?"
+        for number, entry in connection.execute(query, (self._delivered_through, most)).fetchall():
             try:
                 found.append((number, msgspec.json.decode(entry, type=SessionRecord)))
             except msgspec.MsgspecError as exc:
@@ -151,54 +159,19 @@ class SessionFile:
         return found
 
     def _use_disk(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction; a damaged file is set aside and a new one begun. Raises _DiskFailed."""
-        try:
-            return self._transaction(work)
-        except sqlite3.Error as exc:
-            if getattr(exc, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
-                raise self._failed(exc) from exc
-        except OSError as exc:
-            raise self._failed(exc) from exc
-        try:
-            self._set_aside()
-            return self._transaction(work)
-        except (sqlite3.Error, OSError) as exc:
-            raise self._failed(exc) from exc
+        """Run `work` in one transaction. Raises DiskFailed."""
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._connection is None:
-            self._connection = _opened(self._path)
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            answer = work(self._connection)
-            (self._on_disk,) = self._connection.execute("SELECT COUNT(*) FROM waiting").fetchone()
-        if self._fault is not None:
-            self._fault = None
-            log.info("session_file_recovered")
+        def whole(connection: sqlite3.Connection) -> tuple[T, int]:
+            if self._file != self._disk.number:
+                self._file, self._delivered_through = self._disk.number, 0
+            answer = work(connection)
+            (count,) = connection.execute(
+                "SELECT COUNT(*) FROM waiting WHERE id > ?", (self._delivered_through,)
+            ).fetchone()
+            return answer, count
+
+        answer, self._on_disk = self._disk.use(whole)
         return answer
-
-    def _failed(self, exc: Exception) -> _DiskFailed:
-        self._close()
-        if self._fault is None:
-            log.warning("session_file_failed", error=exc)
-        # An OSError's own text names the path, which is nobody's business.
-        self._fault = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        return _DiskFailed(self._fault)
-
-    def _set_aside(self) -> None:
-        """Keep the newest damaged file beside the new one, for whoever can still read it."""
-        self._close()
-        for suffix in ("", "-wal", "-shm"):
-            part = self._path.with_name(self._path.name + suffix)
-            if part.exists():
-                part.replace(self._path.with_name(f"{self._path.name}.damaged{suffix}"))
-        self._health.count("session_files_damaged")
-        log.error("session_file_damaged", set_aside=f"{self._path}.damaged")
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
     def _count_dropped(self, count: int) -> None:
         if count:
@@ -206,27 +179,10 @@ class SessionFile:
 
     def _report(self) -> None:
         waiting = f"{self._on_disk + len(self._unwritten)} of at most {self._limit} sessions wait"
-        if self._fault is not None:
-            self._health.report(COMPONENT, Status.FAILING, f"disk failed ({self._fault}), kept in memory: {waiting}")
+        fault = self._disk.fault
+        if fault is not None:
+            self._health.report(COMPONENT, Status.FAILING, f"disk failed ({fault}), kept in memory: {waiting}")
         elif self._is_full:
             self._health.report(COMPONENT, Status.FAILING, f"full, the oldest are dropped: {waiting}")
         else:
             self._health.report(COMPONENT, Status.OK, waiting)
-
-
-def _opened(path: Path) -> Any:
-    path.touch(mode=0o600)  # when somebody is at home is nobody else's business
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)  # under our lock
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # in WAL mode less may lose the last commits with the power
-        connection.execute("CREATE TABLE IF NOT EXISTS memory (id INTEGER PRIMARY KEY, state BLOB NOT NULL)")
-        # AUTOINCREMENT: the id of a delivered record is never another one's.
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS waiting (id INTEGER PRIMARY KEY AUTOINCREMENT, charge_point TEXT NOT NULL,"
-            " started_at INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE (charge_point, started_at))"
-        )
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection

@@ -17,6 +17,7 @@ import msgspec
 from common import logs
 from common.health import Health, Status
 from common.store.rows import SampleRow
+from edge.adapters.disk_file import DiskFailed, DiskFile
 from edge.recorder import Batch
 
 COMPONENT = "spool"
@@ -28,15 +29,13 @@ MEMORY_ROWS = 1_440
 """A day at one a minute, about 2 MB: the disk failed as well as the database, so memory is all there is."""
 
 _IN_MEMORY = 0  # `Batch.source`; files are numbered from 1, so that a batch of a damaged file is no other file's
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+# AUTOINCREMENT: the id of a delivered sample is never another one's.
+_SCHEMA = ("CREATE TABLE IF NOT EXISTS waiting (id INTEGER PRIMARY KEY AUTOINCREMENT, sample BLOB NOT NULL)",)
 
 T = TypeVar("T")
 
 log = logs.get(__name__)
-
-
-class _DiskFailed(Exception):
-    """The file cannot be used now."""
 
 
 class Spool:
@@ -45,18 +44,16 @@ class Spool:
     def __init__(
         self, path: Path, health: Health, limit_rows: int = LIMIT_ROWS, memory_rows: int = MEMORY_ROWS
     ) -> None:
-        self._path = path
         self._health = health
         self._limit_rows = limit_rows
         self._memory_rows = memory_rows
         self._lock = threading.Lock()  # guards everything below
-        self._connection: sqlite3.Connection | None = None
-        self._file = 1
+        self._disk = DiskFile(path, _SCHEMA, COMPONENT, health)
+        self._file = 1  # the one that what follows is about
         self._on_disk = 0  # samples, as of the last time that the file could be read
         self._delivered_through = 0  # in this file; stays true though a full disk may not let us delete
         self._memory: deque[tuple[int, SampleRow]] = deque()
         self._serial = 0  # of the newest sample that was in memory
-        self._fault: str | None = None
         self._is_full = False
 
     def append(self, row: SampleRow) -> None:
@@ -67,7 +64,7 @@ class Spool:
             try:
                 self._use_disk(self._move_to_disk)
                 self._memory.clear()
-            except _DiskFailed:
+            except DiskFailed:
                 self._is_full = len(self._memory) > self._memory_rows
                 if self._is_full:
                     self._memory.popleft()
@@ -79,7 +76,7 @@ class Spool:
         with self._lock:
             try:
                 entries = self._use_disk(lambda connection: self._read(connection, most))
-            except _DiskFailed:
+            except DiskFailed:
                 entries = []
             self._report()
             if entries:
@@ -96,7 +93,7 @@ class Spool:
                 self._delivered_through = batch.through
                 try:
                     self._use_disk(self._forget_delivered)
-                except _DiskFailed as exc:
+                except DiskFailed as exc:
                     log.debug("spool_cannot_forget", reason=str(exc))  # the next success takes them along
             elif batch.source == _IN_MEMORY:
                 while self._memory and self._memory[0][0] <= batch.through:
@@ -106,7 +103,7 @@ class Spool:
 
     def close(self) -> None:
         with self._lock:
-            self._close()
+            self._disk.close()
 
     def _move_to_disk(self, connection: sqlite3.Connection) -> None:
         entries = [(msgspec.json.encode(row),) for _, row in self._memory]
@@ -136,61 +133,21 @@ class Spool:
         return rows
 
     def _use_disk(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction; a damaged file is set aside and a new one begun. Raises _DiskFailed."""
-        try:
-            return self._transaction(work)
-        except sqlite3.Error as exc:
-            if getattr(exc, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
-                raise self._failed(exc) from exc
-        except OSError as exc:
-            raise self._failed(exc) from exc
-        try:
-            self._set_aside()
-            return self._transaction(work)
-        except (sqlite3.Error, OSError) as exc:
-            raise self._failed(exc) from exc
+        """Run `work` in one transaction. Raises DiskFailed."""
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._connection is None:
-            self._connection = _opened(self._path)
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            answer = work(self._connection)
-            oldest, newest = self._connection.execute(
+        def whole(connection: sqlite3.Connection) -> tuple[T, int | None, int]:
+            if self._file != self._disk.number:
+                self._file, self._delivered_through = self._disk.number, 0
+            answer = work(connection)
+            oldest, newest = connection.execute(
                 "SELECT (SELECT MIN(id) FROM waiting WHERE id > ?), (SELECT MAX(id) FROM waiting)",
                 (self._delivered_through,),
             ).fetchone()
+            return answer, oldest, newest
+
+        answer, oldest, newest = self._disk.use(whole)
         self._on_disk = 0 if oldest is None else newest - oldest + 1
-        if self._fault is not None:
-            self._fault = None
-            log.info("spool_recovered")
         return answer
-
-    def _failed(self, exc: Exception) -> _DiskFailed:
-        self._close()
-        if self._fault is None:
-            log.warning("spool_failed", error=exc)
-        # An OSError's own text names the path, which is nobody's business.
-        self._fault = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        return _DiskFailed(self._fault)
-
-    def _set_aside(self) -> None:
-        """Keep the newest damaged file beside the new one, for whoever can still read it."""
-        self._close()
-        aside = self._path.with_name(f"{self._path.name}.damaged")
-        for suffix in ("", "-wal", "-shm"):
-            part = self._path.with_name(self._path.name + suffix)
-            if part.exists():
-                part.replace(aside.with_name(aside.name + suffix))
-        self._file += 1
-        self._delivered_through = 0
-        self._health.count("spool_files_damaged")
-        log.error("spool_damaged", set_aside=str(aside))
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
     def _count_dropped(self, count: int) -> None:
         if count:
@@ -199,25 +156,10 @@ class Spool:
 
     def _report(self) -> None:
         waiting = f"{self._on_disk + len(self._memory)} of at most {self._limit_rows} samples wait"
-        if self._fault is not None:
-            self._health.report(COMPONENT, Status.FAILING, f"disk failed ({self._fault}), kept in memory: {waiting}")
+        fault = self._disk.fault
+        if fault is not None:
+            self._health.report(COMPONENT, Status.FAILING, f"disk failed ({fault}), kept in memory: {waiting}")
         elif self._is_full:
             self._health.report(COMPONENT, Status.FAILING, f"full, the oldest are dropped: {waiting}")
         else:
             self._health.report(COMPONENT, Status.OK, waiting)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    path.touch(mode=0o600)  # when somebody is at home is nobody else's business
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)  # under our lock
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # in WAL mode less may lose the last commits with the power
-        # AUTOINCREMENT: the id of a delivered sample is never another one's.
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS waiting (id INTEGER PRIMARY KEY AUTOINCREMENT, sample BLOB NOT NULL)"
-        )
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection

@@ -26,11 +26,12 @@ GUESSED_COST = "_gaps"
 class Batch:
     """Sessions that wait for the database, in the order of their last change.
 
-    `entries` are for whoever handed them out: its number of each record, None for one that is in memory only.
+    `source` and `through` are for the file that handed them out.
     """
 
     records: Sequence[SessionRecord]
-    entries: Sequence[int | None]
+    source: int
+    through: int
 
 
 def key_of(record: SessionRecord) -> Key:

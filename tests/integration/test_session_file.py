@@ -1,7 +1,10 @@
 """The session machine's file on a real disk: crashes, damage, a disk that is full or gone."""
 
+import resource
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +50,24 @@ def drain(file: SessionFile) -> list[SessionRecord]:
         records += batch.records
         file.remove(batch)
     return records
+
+
+def alter(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+@contextmanager
+def no_file_may_grow() -> Iterator[None]:
+    """Every write beyond the first KiB of a file fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def detail(health: Health) -> str:
@@ -130,6 +151,23 @@ class TestBadDays:
         assert drain(file) == [record(3), record(4), record(2, energy_wh=1), record(9)]
         file.close()
 
+    def test_full_disk_delivers_nothing_twice(self, file: SessionFile, health: Health) -> None:
+        """What can be read is handed out once, also if it cannot be deleted; what cannot be written is in memory."""
+        file.save(STATE, [record(1), record(2)])
+        before = file.take(1)
+        assert before is not None
+        with no_file_may_grow():
+            file.save(STATE, [record(3)])
+            assert health.components()["sessions"].status is Status.FAILING
+            file.remove(before)
+            during = drain(file)
+            assert record(3) in during
+            assert file.take(9) is None
+        file.save(STATE, [record(4)])
+        assert health.components()["sessions"].status is Status.OK
+        delivered = [*before.records, *during, *drain(file)]
+        assert sorted(found.session.started_at for found in delivered) == [1, 2, 3, 4]
+
     @pytest.mark.parametrize("damage", [b"", b"this is no database" * 500])
     def test_a_damaged_file_is_set_aside(self, path: Path, health: Health, damage: bytes) -> None:
         """Recording goes on with a new one; an empty file is a new one."""
@@ -147,18 +185,13 @@ class TestBadDays:
     ) -> None:
         """Counted; what can be read goes on."""
         file.save(STATE, [record(1), record(2)])
-        opened = file._connection
-        assert opened is not None
-        opened.execute("UPDATE waiting SET record = '{}' WHERE started_at = 1")
-        opened.execute("UPDATE memory SET state = '[1]'")
+        alter(path, "UPDATE waiting SET record = '{}' WHERE started_at = 1", "UPDATE memory SET state = '[1]'")
         assert file.load() is None
         assert drain(file) == [record(2)]
         assert health.counters() == {"session_states_unreadable": 1, "sessions_unreadable": 1}
 
-    def test_unknown_fields_are_no_harm(self, file: SessionFile) -> None:
+    def test_unknown_fields_are_no_harm(self, file: SessionFile, path: Path) -> None:
         """A state that a newer program wrote is still the state."""
         file.save(STATE, [])
-        opened = file._connection
-        assert opened is not None
-        opened.execute("UPDATE memory SET state = json_set(state, '$.newer', 1, '$.points.1.newer', 2)")
+        alter(path, "UPDATE memory SET state = json_set(state, '$.newer', 1, '$.points.1.newer', 2)")
         assert file.load() == replace(STATE)

@@ -167,7 +167,7 @@ class Queue:
         self.waiting = list(records)
 
     def take(self, most: int) -> Batch | None:
-        return Batch(self.waiting[:most], [None] * len(self.waiting[:most])) if self.waiting else None
+        return Batch(self.waiting[:most], 0, 0) if self.waiting else None
 
     def remove(self, batch: Batch) -> None:
         self.waiting = self.waiting[len(batch.records) :]
