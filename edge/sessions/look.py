@@ -17,8 +17,11 @@ from edge.sessions.segments import begins_charging, follow, grow
 from edge.sessions.state import Flow, MachineState, Point, Segment, Session, Site
 from edge.sessions.supply import GAP_S, TARIFF, Prices, gather, price, shared
 
-FLAP_S = 60.0
-"""Unplugged for less is a plug that flapped, or a wallbox that restarts: openWB 1.9 waits for six loops as well."""
+FLAP_S = 70.0
+"""Unplugged for less is a plug that flapped, or a wallbox that restarts: openWB 1.9 waits for six loops of 10 s.
+
+A 2.x may report once a minute only, so that one wrong report lasts as long.
+"""
 
 SHORTEST_S = 60.0
 """A session without energy that lasts less is nothing that anybody wants to read of."""
