@@ -274,8 +274,9 @@ def test_a_slow_wallbox_confirms_in_the_end_and_everybody_is_told(site: Site) ->
         steps: list[str] = []
         while not steps or steps[-1] in ("accepted", "published"):
             message = json.loads(live.recv(timeout=10))
-            if message["type"] == "event" and message["event"]["command"]["id"] == record["id"]:
-                steps.append(message["event"]["command"]["status"])
+            event = message.get("event", {})
+            if event.get("type") == "command" and event["command"]["id"] == record["id"]:
+                steps.append(event["command"]["status"])
     assert record["status"] == CONFIRMED, record
     assert steps[-1] == CONFIRMED
     assert set(steps) <= {"published", CONFIRMED}
