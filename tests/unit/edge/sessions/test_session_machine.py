@@ -250,6 +250,13 @@ def test_another_meter_before_any_energy_splits_nothing(watched: Watched) -> Non
     assert (watched.session.meter_start_wh, watched.session.energy_wh) == (50, 600)
 
 
+def test_car_that_comes_just_when_another_meter_is_believed(watched: Watched) -> None:
+    """Its session knows nothing of the old one."""
+    watched.watch(60).site.meter_wh = 50
+    watched.watch(120).plug(3_600).watch(600).unplug()
+    assert (watched.session.meter_start_wh, watched.session.energy_wh) == (60, 590)
+
+
 def test_meter_that_was_never_known(watched: Watched) -> None:
     """The energy is unknown, not zero."""
     watched = Watched()
