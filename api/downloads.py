@@ -12,6 +12,10 @@ from common.errors import FieldError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
+MOST_IN_A_WORKBOOK = 10_000
+"""Sessions: some seconds of a PC's time and far more of a small board's, before the first byte can be sent; a relay
+waits 60 s for it, the api's own bound is 30 s."""
+
 LONGEST_PART = 40  # characters of a file's name
 
 
@@ -57,11 +61,11 @@ def headers(heading: Heading, ending: str) -> dict[str, str]:
 
 
 def check_length(sessions: int, most: int) -> None:
-    """Raises FieldError when a record would be too long for one file."""
+    """Raises FieldError when there are too many for one file that is made before it is sent."""
     if sessions > most:
         raise FieldError(
-            "there are too many charge sessions for one record",
-            {"from": f"choose a shorter period with at most {most} sessions, or sessions.csv or sessions.xlsx"},
+            "there are too many charge sessions for one file of this kind",
+            {"from": f"choose a shorter period with at most {most} sessions, or sessions.csv, which takes all"},
         )
 
 

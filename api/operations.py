@@ -11,6 +11,7 @@ import msgspec
 
 from api import charge_sessions, session_shapes, shapes, statistic_shapes
 from api.control import LONGEST_KEY
+from api.downloads import MOST_IN_A_WORKBOOK
 from api.exports import pdf
 from api.history import MOST_STEPS
 from api.statistics import MOST_PERIODS
@@ -299,6 +300,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         parameters=(*_FILTERS, _LANGUAGE),
         problems=("document_failed", *_SESSION_PROBLEMS),
         media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        description=f"At most {MOST_IN_A_WORKBOOK} sessions.",
     ),
     ("GET", "/api/v1/sessions.pdf"): Operation(
         "Charge sessions as a printed record",

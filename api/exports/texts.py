@@ -191,16 +191,16 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "by the powers of grid, PV and battery; at most 10 % not measured and reckoned like the rest",
     ),
     "method.tariff": (
-        "nach den Preisen, die in der Wallbox für Netz, PV und Speicher eingestellt sind",
-        "by the prices for grid, PV and battery that are set in the wallbox",
+        "nach den Preisen, die die Wallbox zur jeweiligen Zeit für Netz, PV und Speicher nannte",
+        "by the prices for grid, PV and battery that the wallbox named at the time",
     ),
     "method.tariff_set": (
-        "Netz nach dem Preis in der Wallbox, PV und Speicher nach dem hier eingestellten Preis",
-        "grid by the price in the wallbox, PV and battery by the price that is set here",
+        "Netz nach dem Preis, den die Wallbox zur jeweiligen Zeit nannte, PV und Speicher nach dem hier eingestellten",
+        "grid by the price that the wallbox named at the time, PV and battery by the one that is set here",
     ),
     "method.tariff_grid": (
-        "alles nach dem Netzpreis in der Wallbox, auch PV und Speicher",
-        "all by the grid's price in the wallbox, PV and battery too",
+        "alles nach dem Netzpreis, den die Wallbox zur jeweiligen Zeit nannte, auch PV und Speicher",
+        "all by the grid's price that the wallbox named at the time, PV and battery too",
     ),
     "method.gaps": (
         "{method}; höchstens 10 % ohne Preis und wie das Übrige gerechnet",

@@ -69,7 +69,10 @@ async def xlsx_file(request: Request) -> HTTPResponse | None:
         return HTTPResponse(None, 200, headers, media_type)
     deps = deps_of(request)
     async with deps.documents.workbook(asked.heading) as workbook:
+        count = 0
         async for page in _pages(deps, asked):
+            count += len(page)
+            downloads.check_length(count, downloads.MOST_IN_A_WORKBOOK)
             await workbook.add(page)
         pieces = workbook.content()
         first = await anext(pieces)

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api import downloads
@@ -31,7 +31,6 @@ def test_the_name_says_what_is_inside() -> None:
     assert found == f'attachment; filename="{name}"'
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(), st.text())
 def test_no_name_breaks_the_header(site: str, user: str) -> None:
     """Nor leads into another folder."""

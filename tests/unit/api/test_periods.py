@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.periods import period
@@ -49,7 +49,6 @@ def test_open_ends_are_open() -> None:
     assert period({}, BERLIN, {}) == (None, None)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=30), st.sampled_from(["Europe/Berlin", "Pacific/Kiritimati", "America/New_York"]))
 def test_any_text_is_an_instant_or_a_fault(text: str, zone: str) -> None:
     """And nothing is raised."""

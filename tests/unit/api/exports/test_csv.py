@@ -6,7 +6,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.exports import csv
@@ -100,7 +100,6 @@ def test_a_name_is_never_a_formula(evil: str, style: Style) -> None:
 NAMES = st.none() | st.text(max_size=20)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(vehicle=NAMES, tag=NAMES, user=NAMES, style=st.sampled_from([GERMAN, ENGLISH]))
 def test_any_name_stays_in_its_cell(vehicle: str | None, tag: str | None, user: str | None, style: Style) -> None:
     """Separators, quotes and line ends in names move no other cell; numbers are never marked."""

@@ -1,7 +1,7 @@
 """The words of the exports, and who gets which."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.exports.texts import _WORDS, Language, accepted_language, method_words, value_words, words
@@ -37,7 +37,6 @@ def test_the_browser_chooses_the_language(header: str, language: Language) -> No
     assert accepted_language(header) is language
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.text())
 def test_any_header_gives_a_language(header: str) -> None:
     assert accepted_language(header) in Language
