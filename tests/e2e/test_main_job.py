@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -111,9 +112,9 @@ def test_documents_through_the_relay_are_those_of_the_lan(stack: Stack) -> None:
     """Byte by byte, with their names, and by a link with a ticket as a browser opens it."""
     count = 700  # so many that the CSV takes several pages of the store and frames of the tunnel
     store = open_store(stack.environ["api"]["WALLPORT_DATABASE_URL"])
-    stored(store, charged(count, local_s(2025, 1, 1)))
+    stored(store, [replace(row, user_name="driver") for row in charged(count, local_s(2025, 1, 1))])
     store.close()
-    lan, away = (stack.logged_in(url, "admin") for url in (stack.lan_url, stack.site_url))
+    lan, away = (stack.logged_in(url, "driver") for url in (stack.lan_url, stack.site_url))
     listed = away.get("/api/v1/sessions", params={"from": "2025-11-01", "to": "2025-12-01"}).json()["items"]
     assert len(listed) == 30
     whole = lan.get("/api/v1/sessions.csv", params={"to": "2026-12-31"})
@@ -127,7 +128,7 @@ def test_documents_through_the_relay_are_those_of_the_lan(stack: Stack) -> None:
         answer = stranger.get(f"{path}&ticket={ticket}")
         assert answer.status_code == 200, answer.text
         assert answer.content.startswith(begins)
-        name = f"charge-sessions_home_2025-11-01_2025-11-30.{ending}"
+        name = f"charge-sessions_home_driver_2025-11-01_2025-11-30.{ending}"
         assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
         assert answer.headers["cache-control"].startswith("private")
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from api import downloads
+from api.adapters.documents import MOST_WORKBOOKS
 from api.adapters.store import StoreThreads
 from api.exports import pdf
 from api.exports.lines import COLUMNS
@@ -300,7 +301,8 @@ class LongStore(StoreThreads):
 def store_of(api: RunningApi) -> Iterator[Any]:
     """A function that puts another store into the running api until the test ends."""
     whole = api.app.ctx.deps
-    api.login("admin")  # by the real store
+    for name in ("admin", "driver"):
+        api.login(name)  # by the real store
     under = open_store(api.settings.database_url)
 
     def put(*args: Any, **knobs: Any) -> LongStore:
@@ -360,9 +362,22 @@ def test_an_outage_is_never_a_whole_file(api: RunningApi, store_of: Any, tempora
         store_of(900, is_failing=True)
         if ending == "csv":
             with pytest.raises(httpx.RemoteProtocolError):
-                client.get(f"/api/v1/sessions.{ending}", headers=api.login("admin"))
+                client.get(f"/api/v1/sessions.{ending}", headers=api.login("driver"))
         else:
-            answer = client.get(f"/api/v1/sessions.{ending}", headers=api.login("admin"))
+            answer = client.get(f"/api/v1/sessions.{ending}", headers=api.login("driver"))
             assert problem(answer)["code"] == "store_unavailable"
     eventually(lambda: not list(temporary.iterdir()))
     assert api.lan.get("/healthz").status_code == 200
+
+
+def test_who_leaves_early_leaves_nothing(api: RunningApi, store_of: Any, temporary: Path) -> None:
+    """Neither a workbook nor its place in the queue."""
+    gate = threading.Event()
+    for _ in range(MOST_WORKBOOKS + 1):
+        store_of(900, gate=gate)
+        with pytest.raises(httpx.ReadTimeout):
+            api.lan.get("/api/v1/sessions.xlsx", headers=api.login("admin"), timeout=0.3)
+        eventually(lambda: not list(temporary.iterdir()))
+    gate.set()
+    store_of(900)
+    assert api.lan.get("/api/v1/sessions.xlsx", headers=api.login("admin"), timeout=30).status_code == 200
