@@ -41,9 +41,9 @@ class Heading:
     """As the wallbox calls them, as far as it is known."""
 
     def place(self, charge_point: str) -> str:
-        """A charge point by name and number."""
+        """A charge point by id and name, of which a narrow column may cut the end."""
         name = self.charge_point_names.get(charge_point)
-        return f"{name} ({charge_point})" if name else charge_point
+        return f"{charge_point} · {name}" if name else charge_point
 
 
 class Kind(Enum):

@@ -82,8 +82,7 @@ def _opening(paper: Paper, heading: Heading) -> None:
         ("made", f"{made} · {words('time_zone', lang)} {heading.zone.key}"),
     ):
         paper.write_at(LEFT, paper.y, words(name, lang), size=8.5, colour=GREY)
-        paper.write_at(LEFT + 24, paper.y, value, size=8.5, width=WIDTH - 24)
-        paper.y += 4.6
+        paper.paragraph(value, size=8.5, indent=24)
     paper.y += 2
 
 
@@ -172,12 +171,15 @@ def _total_row(paper: Paper, whole: Totals, lines: Sequence[Line], heading: Head
     paper.rule(paper.y, colour=INK, thickness=0.4)
     name = "sessions_one" if whole.sessions == 1 else "sessions_count"
     paper.write_at(LEFT + 0.8, paper.y + 1.8, words(name, lang, count=whole.sessions), size=8.5, bold=True)
-    cost_left = RIGHT - COLUMNS[-1].width
-    energy = figures.kwh(whole.energy_wh, lang)
-    paper.write_at(cost_left - 40.8, paper.y + 1.8, energy, size=8.5, bold=True, width=40, right=True)
+    right = RIGHT - COLUMNS[-1].width
     if any(line.session.cost_millicents is not None for line in lines):
         cost = figures.amount(whole.cost_millicents, lang)
-        paper.write_at(cost_left, paper.y + 1.8, cost, size=8.5, bold=True, width=COLUMNS[-1].width - 0.8, right=True)
+        width = paper.width_of(cost, 8.5, bold=True)  # wider than its column if need be: a sum is never cut
+        paper.write_at(RIGHT - 0.8 - width, paper.y + 1.8, cost, size=8.5, bold=True)
+        right = min(right, RIGHT - width - 3)
+    energy = figures.kwh(whole.energy_wh, lang)
+    width = paper.width_of(energy, 8.5, bold=True)
+    paper.write_at(right - 0.8 - width, paper.y + 1.8, energy, size=8.5, bold=True)
     paper.y += ROW
     paper.rule(paper.y - 0.6)
 
@@ -274,19 +276,19 @@ def _marks(line: Line, heading: Heading) -> str:
 
 
 COLUMNS = (
-    _Column(12, "id", "", lambda line, _: str(line.session.id or ""), _marks),
+    _Column(11, "id", "", lambda line, _: str(line.session.id or ""), _marks),
     _Column(24, "started", "", lambda line, head: _instant(line.session.started_at, head), _durations),
     _Column(24, "ended", "", lambda line, head: _instant(line.session.ended_at, head), _charging),
     _Column(
-        21,
+        20,
         "charge_point",
         "",
         lambda line, head: head.place(line.session.charge_point),
         lambda line, head: value_words("mode", line.session.mode, head.language) or "",
     ),
-    _Column(28, "who", "", lambda line, _: line.session.user_name or "–", _vehicle),
+    _Column(35.5, "who", "", lambda line, _: line.session.user_name or "–", _vehicle),
     _Column(
-        20,
+        18.5,
         "meter_start_short",
         "kWh",
         lambda line, head: _energy(line.session.meter_start_wh, head),
@@ -294,14 +296,14 @@ COLUMNS = (
         right=True,
     ),
     _Column(
-        20,
+        18.5,
         "meter_end_short",
         "kWh",
         lambda line, head: _energy(line.session.meter_end_wh, head),
         lambda line, _: _soc(line.session.soc_end_percent),
         right=True,
     ),
-    _Column(17, "energy_short", "kWh", lambda line, head: _energy(line.session.energy_wh, head), _sources, right=True),
-    _Column(20, "cost", "EUR", lambda line, head: _cost(line.session, head), lambda _line, _: "", right=True),
+    _Column(16, "energy_short", "kWh", lambda line, head: _energy(line.session.energy_wh, head), _sources, right=True),
+    _Column(18.5, "cost", "EUR", lambda line, head: _cost(line.session, head), lambda _line, _: "", right=True),
 )
 """WIDTH together."""

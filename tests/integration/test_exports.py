@@ -165,7 +165,7 @@ def test_the_record_adds_up_to_the_apis_total(api: RunningApi) -> None:
         assert german(Decimal(item["cost"]["amount"])) in text
     assert "01.11.2026 bis 30.11.2026" in text
     assert re.search(r"am \d\d\.\d\d\.\d{4} \d\d:\d\d von admin · Zeitzone Europe/Berlin", text)
-    assert "Carport (1)" in text
+    assert "1 · Carport" in text
     assert "läuft noch" in text
     assert "der Zähler zählte 2,400 kWh, die zu keinem Ladevorgang gehören" in text
     assert "von admin: Karte verlegt" in text
