@@ -34,7 +34,7 @@ READY_WITHIN_S = 120.0
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="wallport-bench-") as folder:
         ready_file = Path(folder) / "ready.json"
-        arguments = ["--folder", f"{folder}/demo", "--ready-file", str(ready_file)]
+        arguments = ["--folder", f"{folder}/demo", "--ready-file", str(ready_file), "--history-days", "0"]
         if all(shutil.which(name) for name in ("mosquitto", "redis-server", "mariadbd")):
             arguments.append("--real")
         demo = subprocess.Popen(

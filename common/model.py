@@ -254,8 +254,11 @@ def diff(old: SiteState | None, new: SiteState) -> dict[str, Any]:
 
     None at a path means: unknown now; at the path of a part or of a charge point: gone as a whole.
     """
-    before = flatten(old) if old is not None else {}
-    after = flatten(new)
+    return diff_of_paths(flatten(old) if old is not None else {}, flatten(new))
+
+
+def diff_of_paths(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """`diff` of two states that were flattened already."""
     changes = {path: value for path, value in after.items() if path not in before or before[path] != value}
     parts = {path.rpartition(".")[0] for path in after}
     for path in before.keys() - after.keys():

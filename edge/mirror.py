@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.model import Number, SiteState, Snapshot, diff, flatten
+from common.model import Number, SiteState, Snapshot, diff_of_paths, flatten
 from edge.assembly import EVERY_CHARGE_POINT, assemble
 from edge.openwb.dialect import Dialect, Match, Place
 from edge.openwb.parsing import SkipReason, Unreadable, Value
@@ -101,6 +101,8 @@ class Mirror:
         self._seq_floor = 0
         self._updated_at = 0.0
         self._state: SiteState | None = None
+        self._paths: Mapping[str, Any] | None = None  # of the state `_paths_of`, kept for the next comparison
+        self._paths_of: SiteState | None = None
         self._forget(dialect)
 
     @property
@@ -120,10 +122,12 @@ class Mirror:
         """The instant of the last heartbeat."""
         return self._pulse.beat_at
 
-    def snapshot(self) -> Snapshot | None:
-        """The state as known now; None while nothing was ever heard."""
+    def snapshot(self, *, has_ages: bool = True) -> Snapshot | None:
+        """The state as known now; None while nothing was ever heard. Without `has_ages` it comes without `heard_at`."""
         if self._state is None or self._seq is None:
             return None
+        if not has_ages:
+            return Snapshot(seq=self._seq, updated_at=self._updated_at, state=self._state)
         return Snapshot(seq=self._seq, updated_at=self._updated_at, state=self._state, heard_at=self._heard_at())
 
     def number_event(self) -> int | None:
@@ -262,9 +266,13 @@ class Mirror:
         state = self._assemble(now)
         if state == self._state:
             return {}
-        changes = diff(self._state, state)
+        paths = flatten(state)
+        if self._paths is None or self._paths_of is not self._state:
+            self._paths = flatten(self._state) if self._state is not None else {}
+        changes = diff_of_paths(self._paths, paths)
         self._seq = max(int(now * 1000), self._seq_floor + 1) if self._seq is None else self._seq + 1
-        self._state = state
+        self._state = self._paths_of = state
+        self._paths = paths
         return changes
 
     def _assemble(self, now: float) -> SiteState:

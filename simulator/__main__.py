@@ -23,6 +23,9 @@ def demo(
         Generation, typer.Option(help="The openWB generation that the simulator speaks.")
     ] = Generation.V1,
     seed: Annotated[int, typer.Option(help="The same seed makes the same weather and the same cars.")] = 1,
+    history_days: Annotated[
+        int, typer.Option(min=0, max=400, help="So many days are recorded already when the demo starts.")
+    ] = 7,
     speed: Annotated[
         float, typer.Option(min=1, max=1000, help="Time runs so many times as fast, from a day ago until now.")
     ] = 1.0,
@@ -39,6 +42,7 @@ def demo(
     options = DemoOptions(
         dialect=dialect.value,
         seed=seed,
+        history_days=history_days,
         speed=speed,
         openwb_url=openwb,
         use_real_servers=real,

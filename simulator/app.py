@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ from common.clock import Clock, parse_clock
 from common.errors import FieldError
 from common.health import Health
 from simulator import knobs
+from simulator.adapters import state_file
 from simulator.adapters.mqtt import Connected, Inbound, MqttPort
 from simulator.dialects import DIALECTS, Dialect, Generation
 from simulator.manners import Manners
@@ -45,13 +47,15 @@ class Options:
     seed: int
     clock: Clock
     site: Site = field(default_factory=Site)
+    wallbox: Wallbox | None = None
+    """One that has a past and goes on from it; None makes a new one."""
 
 
 def run_simulator(options: Options, stop: threading.Event) -> None:
     """Be an openWB until `stop` is set. Blocks; waits for a broker that is away. Raises FieldError for a bad URL."""
     clock, dialect = options.clock, options.dialect
     health = Health(clock)
-    wallbox = dialect.make(options.site, options.seed, clock.now())
+    wallbox = options.wallbox or dialect.make(options.site, options.seed, clock.now())
     manners = Manners(wallbox, health)
     log.info("simulator_started", openwb=dialect.generation, seed=options.seed)
     with MqttPort(options.mqtt_url, dialect.client_id, (*dialect.set_filters, knobs.FILTER), health) as port:
@@ -128,6 +132,7 @@ def main(
     dialect: Annotated[Generation, typer.Option(help="The openWB generation to speak.")] = Generation.V1,
     seed: Annotated[int, typer.Option(help="The same seed and clock make the same run.")] = 1,
     clock: Annotated[str | None, typer.Option(help="STARTS_AT/ANCHORED_AT/SPEED in Unix seconds.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Go on with the wallbox that simulator.history left here.")] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """A believable openWB on a real broker."""
@@ -136,7 +141,8 @@ def main(
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda _number, _frame: stop.set())
     try:
-        run_simulator(Options(mqtt, DIALECTS[dialect], seed, parse_clock(clock)), stop)
+        wallbox = state_file.load(state) if state is not None else None
+        run_simulator(Options(mqtt, DIALECTS[dialect], seed, parse_clock(clock), wallbox=wallbox), stop)
     except FieldError as error:
         faults = "; ".join(f"--{name} {fault}" for name, fault in error.faults.items())
         print(f"{error.message}: {faults}", file=sys.stderr)  # noqa: T201 - the command line's own answer

@@ -31,6 +31,7 @@ READY_WITHIN_S = 90.0  # measured: 5 to 8 s on two idle cores; a Raspberry Pi ta
 SITE = "home"
 USERS = {"admin": "admin", "driver": "driver", "viewer": "viewer"}
 TOKEN_RENEWED_EVERY_S = 600.0  # access tokens live 15 minutes
+PAST_WITHIN_S = 60.0  # for each day; measured: 1 to 2 s on two idle cores
 FAST_START_BEFORE_S = 86_400  # with --speed, time starts a day ago
 MARKER = "made-by-wallport-demo"
 
@@ -45,6 +46,7 @@ class DemoNotReady(AppError):
 class DemoOptions:
     dialect: str
     seed: int
+    history_days: int
     speed: float
     openwb_url: str | None
     use_real_servers: bool
@@ -84,6 +86,10 @@ class Demo:
         return self.run_folder / "viewer.header"
 
     @property
+    def past_state(self) -> Path:
+        return self.run_folder / "past.state"
+
+    @property
     def relay_site_url(self) -> str:
         return f"{self.relay_url}/s/{SITE}"
 
@@ -106,7 +112,6 @@ class Demo:
             self._wait_for_port("mariadb", ports[4])
             database_url = servers.make_mariadb_database(ports[4])
 
-        clock = self._clock_arguments()
         redis_url = f"redis://127.0.0.1:{ports[3]}"
         site = {
             "WALLPORT_SITE_NAME": SITE,
@@ -122,9 +127,14 @@ class Demo:
             "WALLPORT_RELAY_PORT": str(ports[1]),
             "WALLPORT_RELAY_ORIGIN": self.relay_url,
         }
+        if options.openwb_url is None and options.history_days:
+            self._record_past(site)
+        clock = self._clock_arguments()
         if options.openwb_url is None:
             self.say(f"Starting a simulated openWB {options.dialect} …")
             arguments = ["--mqtt", mqtt_url, "--dialect", options.dialect, "--seed", str(options.seed), *clock]
+            if options.history_days:
+                arguments += ["--state", str(self.past_state)]
             self._start("simulator", [sys.executable, "-m", "simulator.app", *arguments])
         self.say("Starting relay, api and edge …")
         self._start("relay", [sys.executable, "-m", "relay", "run"], relay)
@@ -169,11 +179,30 @@ class Demo:
     def _start(self, name: str, command: list[str], environ: dict[str, str] | None = None) -> None:
         self.children.start(name, command, {**_clean_environ(), **(environ or {})})
 
+    def _record_past(self, site: dict[str, str]) -> None:
+        """Let the simulated site have lived for some days before it goes live."""
+        options = self.options
+        days = f"{options.history_days} day{'s' if options.history_days > 1 else ''}"
+        self.say(f"Recording {days} of a simulated openWB {options.dialect} …")
+        self._run(
+            "the past could not be recorded",
+            [
+                *("-m", "simulator.history", "--state", str(self.past_state)),
+                *("--until", f"{self._starts_at():.3f}", "--days", str(options.history_days)),
+                *("--dialect", options.dialect, "--seed", str(options.seed)),
+            ],
+            site,
+            PAST_WITHIN_S * options.history_days,
+        )
+
+    def _starts_at(self) -> float:
+        """When the live simulation begins, on its own clock."""
+        return time.time() - (FAST_START_BEFORE_S if self.options.speed > 1 else 0.0)
+
     def _clock_arguments(self) -> list[str]:
         if self.options.speed == 1:
             return []
-        now = time.time()
-        return ["--clock", SimulatedClock(now - FAST_START_BEFORE_S, now, self.options.speed).spec()]
+        return ["--clock", SimulatedClock(self._starts_at(), time.time(), self.options.speed).spec()]
 
     def _add_user(self, name: str, role: str, environ: dict[str, str]) -> None:
         password = secrets.token_urlsafe(12)
@@ -193,16 +222,20 @@ class Demo:
 
     def _command(self, product: str, arguments: list[str], environ: dict[str, str]) -> str:
         """Run one of the products' verbs to its end; its output."""
+        return self._run(f"wallport-{product} {arguments[0]} failed", ["-m", product, *arguments], environ)
+
+    def _run(self, fault: str, arguments: list[str], environ: dict[str, str], within_s: float = 60.0) -> str:
+        """Run Python to its end; what it printed. `fault` is what went wrong if it fails."""
         done = subprocess.run(  # noqa: S603 - our own commands
-            [sys.executable, "-m", product, *arguments],
+            [sys.executable, *arguments],
             env={**_clean_environ(), **environ},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=within_s,
             check=False,
         )
         if done.returncode != 0:
-            raise DemoNotReady(f"wallport-{product} {arguments[0]} failed", detail=done.stderr.strip())
+            raise DemoNotReady(fault, detail=done.stderr.strip())
         return done.stdout
 
     def _wait_until_values_arrive(self) -> None:

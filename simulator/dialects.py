@@ -3,9 +3,10 @@
 Called by simulator/app.py and by the command lines.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from simulator import knobs
 from simulator.physics import Site
@@ -19,12 +20,18 @@ class Generation(StrEnum):
     V2 = "2.x"
 
 
+class MakeWallbox(Protocol):
+    """At `at` with a day behind it; or at the midnight `past_days` before, to be walked through until `at`."""
+
+    def __call__(self, site: Site, seed: int, at: float, past_days: int | None = None) -> Wallbox: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`make(site, seed, at)` is a wallbox; commands come on `set_filters`; a restart reads `restored_filters` back."""
+    """`make` makes a wallbox; commands come on `set_filters`; a restart reads `restored_filters` back."""
 
     generation: Generation
-    make: Callable[[Site, int, float], Wallbox]
+    make: MakeWallbox
     client_id: str
     set_filters: tuple[str, ...]
     restored_filters: tuple[str, ...]

@@ -16,11 +16,14 @@ LONGEST_FINE_CATCH_UP_S = 3600.0
 class Household:
     """`state` is the household at its last tick, `day_start` at the last local midnight."""
 
-    def __init__(self, site: physics.Site, seed: int, at: float) -> None:
-        """A household at the midnight before yesterday, so that a day's past can be walked through until `at`."""
+    def __init__(self, site: physics.Site, seed: int, at: float, past_days: int | None = None) -> None:
+        """A household at yesterday's midnight, or at the one `past_days` ago: whose past is walked in minutes."""
         self.site = site
         self.seed = seed
-        self.began_at = day_starts_at(day_starts_at(at) - 3600)
+        self.began_at = day_starts_at(at)
+        for _ in range(1 if past_days is None else past_days):
+            self.began_at = day_starts_at(self.began_at - 3600)
+        self._coarse_until = 0.0 if past_days is None else at
         self.state = physics.start(site, seed, self.began_at)
         self.day_start = self.state
         self._plugged: list[bool | None] = [None] * len(site.charge_points)
@@ -33,8 +36,10 @@ class Household:
         """The next tick that `step` has to be called with, None if none is due until `to_s`."""
         if self.next_tick_at() > to_s:
             return None
-        tick_s = LONG_TICK_S if to_s - self.state.at > LONGEST_FINE_CATCH_UP_S else TICK_S
-        return (self.state.at // tick_s + 1) * tick_s
+        is_long = to_s - self.state.at > LONGEST_FINE_CATCH_UP_S or self.state.at < self._coarse_until
+        tick_s = LONG_TICK_S if is_long else TICK_S
+        due_at = (self.state.at // tick_s + 1) * tick_s
+        return due_at if due_at <= to_s else None
 
     def step(self, offered_a: tuple[float, ...], at: float) -> None:
         """Let time pass until the tick `at` while the wallbox offers these currents."""

@@ -39,10 +39,13 @@ _METERS = {  # the site's meters: topic → name in physics.State
 class Wallbox:
     """openWB 1.9 and its household. `at` is the instant of the last loop."""
 
-    def __init__(self, site: physics.Site, seed: int, at: float) -> None:
-        """A wallbox that has been running since the midnight before yesterday, so that the day has a past."""
+    def __init__(self, site: physics.Site, seed: int, at: float, past_days: int | None = None) -> None:
+        """A wallbox that has been running since yesterday's midnight, so that the day has a past.
+
+        With `past_days` it stands at the midnight so many days ago, for somebody who walks through this past.
+        """
         self._site = site
-        self._house = Household(site, seed, at)
+        self._house = Household(site, seed, at, past_days)
         self._values = (
             commands.DEFAULTS
             | {commands.MAX_PRICE: "0", "global/boolRse": "0"}
@@ -59,7 +62,8 @@ class Wallbox:
         self._mode_before_rse: str | None = None
         self._daily: dict[str, str] = {}
         self._published: dict[str, str] = {}
-        self.run_until(at)
+        if past_days is None:
+            self.run_until(at)
 
     @property
     def at(self) -> float:

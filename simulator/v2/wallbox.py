@@ -55,10 +55,13 @@ _CLEARED_QOS = 2
 class Wallbox:
     """openWB 2.x and its household. `at` is the instant of the last tick; some of them are control cycles."""
 
-    def __init__(self, site: physics.Site, seed: int, at: float) -> None:
-        """A wallbox that has been running since the midnight before yesterday, so that its charge log has a past."""
+    def __init__(self, site: physics.Site, seed: int, at: float, past_days: int | None = None) -> None:
+        """A wallbox that has been running since yesterday's midnight, so that its charge log has a past.
+
+        With `past_days` it stands at the midnight so many days ago, for somebody who walks through this past.
+        """
         self._seed = seed
-        self._house = Household(site, seed, at)
+        self._house = Household(site, seed, at, past_days)
         self._core = Core(self._house)
         self._memory = self._core.memory
         self._tree = Tree()
@@ -68,7 +71,8 @@ class Wallbox:
         self._now = self._house.state.at
         self._daily: dict[str, Any] = {}
         self._has_cycled = False
-        self.run_until(at)
+        if past_days is None:
+            self.run_until(at)
         self._five_minutes(self._house.state.at)
 
     @property

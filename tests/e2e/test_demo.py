@@ -44,8 +44,9 @@ class RunningDemo:
         return self.process.wait(45)
 
 
-def start_demo(folder: Path, *arguments: str) -> RunningDemo:
+def start_demo(folder: Path, *arguments: str, history_days: int = 0) -> RunningDemo:
     folder.mkdir()
+    arguments = (*arguments, "--history-days", str(history_days))
     output = folder / "output"
     ready_file = folder / "ready.json"
     command = [sys.executable, "-m", "simulator", "--folder", str(folder / "demo"), "--ready-file", str(ready_file)]
@@ -56,7 +57,7 @@ def start_demo(folder: Path, *arguments: str) -> RunningDemo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
-    running = start_demo(tmp_path_factory.mktemp("demo") / "here")
+    running = start_demo(tmp_path_factory.mktemp("demo") / "here", history_days=1)
     try:
         yield running
     finally:
@@ -121,6 +122,30 @@ def test_process_that_dies_is_restarted(demo: RunningDemo) -> None:
             return False
 
     eventually(answers, 20, "the api answering again")
+
+
+def test_the_site_has_a_past_and_goes_on_from_it(demo: RunningDemo) -> None:
+    """Yesterday is recorded without a gap, sessions and statistics are made of it, and no meter has gone back since."""
+    ready = demo.ready()
+    login = {"username": "admin", "password": ready["users"]["admin"]["password"]}
+    with httpx.Client(base_url=f"{ready['lan_url']}/api/v1", trust_env=False, timeout=20) as client:
+        token = client.post("/auth/login", json=login).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        meters = {"grid.imported_wh": "grid", "charge_points.1.meter_wh": "charge_points"}
+        past = client.get("/history", params={"series": ",".join(meters), "resolution": "raw"}).json()["series"]
+        state = client.get("/state").json()
+        for path, values in past.items():
+            known = [value for value in values if value is not None]
+            assert len(known) >= 1430  # the demo's own start costs some minutes on a busy machine
+            assert values[:1400].count(None) == 0
+            assert known == sorted(known)
+            part = state["charge_points"]["1"] if meters[path] == "charge_points" else state["grid"]
+            assert known[-1] <= part[path.rpartition(".")[2]] <= known[-1] + 2000
+        days = client.get("/statistics", params={"by": "day"}).json()
+        assert days["total"]["consumption_wh"] > 5_000
+        sessions = client.get("/statistics/sessions", params={"by": "year", "group": "charge_point"}).json()["total"]
+        assert sessions["sessions"] >= 1
+        assert sessions["energy_wh"] > 0
 
 
 def test_ctrl_c_leaves_no_process_and_no_ready_file(demo: RunningDemo) -> None:
