@@ -2,7 +2,8 @@
 
     python -m simulator.history --state FILE --until UNIX [--days 7] [--dialect 2.x] [--seed 1]
 
-Database and folder are those of the edge's settings, from the environment. Two processes, as most machines have two cores: one walks through the past, the other records it.
+Database and folder are those of the edge's settings, from the environment. Two processes, as most machines
+have two cores: one walks through the past, the other records it.
 """
 
 from collections.abc import Iterator
