@@ -36,6 +36,12 @@ class Sql:
             plain = [tuple(_plain(value) for value in row) for row in rows]
             self._cursor().executemany(self._spelled(statement), plain)
 
+    def found(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Like `run`; answers the rows that the statement found, as EXPLAIN does."""
+        cursor = self._cursor()
+        cursor.execute(self._spelled(statement), tuple(_plain(value) for value in values))
+        return list(cursor.fetchall())
+
     def changed(self, statement: str, *values: Any) -> int:
         """Like `run`; answers how many rows it changed."""
         cursor = self._cursor()
