@@ -195,9 +195,14 @@ class _Table:
 
     def put(self, start: int, path: str, value: Any) -> None:
         number = self._numbers.get(start)
-        if number is None or not self._selected.has(path):
+        if number is None:
             return
-        self.series.setdefault(path, [None] * len(self._numbers))[number] = value
+        values = self.series.get(path)
+        if values is None:
+            if not self._selected.has(path):
+                return
+            values = self.series[path] = [None] * len(self._numbers)
+        values[number] = value
 
     def put_row(self, row: SampleRow, *, has_powers: bool = False) -> None:
         """A sample's values; its powers only where a step is a tick."""

@@ -33,8 +33,8 @@ openWB's own old logs have a value each 5 minutes.
 MOST_W = 500_000
 """A meter that went up faster was swapped for one that reads more: no home's grid connection carries as much."""
 
-MOST_SAMPLES = 3_000
-"""A turn reads about so many: two days at one a minute, a tenth of a second of the database's time."""
+MOST_SAMPLES = 1_440
+"""A turn reads about so many: a day at one a minute, a fraction of a second in which SQLite lets nobody else write."""
 
 
 @dataclass(frozen=True, slots=True)
