@@ -37,10 +37,11 @@ check: setup ## Lint, formatting, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## Measure the main job and the way through the relay, beside OpenSSH's tunnel
+bench: setup ## Measure the main job and the way through the relay, beside OpenSSH's tunnel, and charts
 	@deploy/install-test-servers.sh sshd:openssh-server
 	$(BIN)/python -m bench.main_job
 	$(BIN)/python -m bench.relay
+	$(BIN)/python -m bench.records --years 0.3
 
 clean: ## Remove everything that these targets made
 	rm -rf .venv .demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,8 @@
 """The grid of ticks and the sample of a state."""
 
 import math
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -163,3 +165,20 @@ class TestSample:
         row = sample_from(snapshot(state), TICK)
         assert row.grid_power_w is None
         assert row.charge_points == (ChargePointSampleRow(charge_point="1"),)
+
+
+@pytest.mark.parametrize("interval_s", [5, 60, 900, 3600])
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
+def test_the_changes_of_the_clocks_move_no_tick(interval_s: int, day: str) -> None:
+    """A local day of 23 or 25 hours has that many hours of samples, evenly spaced."""
+    begin = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo("Europe/Berlin"))
+    start, end = begin.timestamp(), (begin + timedelta(days=1)).timestamp()
+    now, due, ticks = start - 1, next_tick(start - 1, interval_s), []
+    while now < end:
+        did = turn(now, due, interval_s)
+        assert did.missed == 0
+        if did.tick is not None:
+            ticks.append(did.tick)
+        now, due = float(did.due), did.due
+    assert ticks == list(range(int(start), int(end), interval_s))
+    assert (end - start) / 3600 == {"2026-03-29": 23, "2026-10-25": 25}[day]
