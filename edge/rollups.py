@@ -5,6 +5,7 @@ between two samples is taken from the straight line through them, in whole Wh, s
 counted, digit by digit. Also decides which quarters a sample that arrived changes.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -178,11 +179,11 @@ def counted_wh(first: Reading, second: Reading) -> int | None:
 
 
 def _quarters(window: Window, points: Sequence[Point], edges: Edges) -> dict[int, _Quarter]:
-    found: dict[int, _Quarter] = {}
+    found: dict[int, _Quarter] = defaultdict(_Quarter)
     metered = list(_metered(points, edges))
     for first, second in metered:
         for starts_at, begin, end in _parts(window, first.at, second.at):
-            quarter = found.setdefault(starts_at, _Quarter())
+            quarter = found[starts_at]
             quarter.metered_wh += _reading_at(first, second, end) - _reading_at(first, second, begin)
             quarter.has_meter = True
     position = 0
@@ -195,7 +196,7 @@ def _quarters(window: Window, points: Sequence[Point], edges: Edges) -> dict[int
         if not is_metered and (before.power_w is None or after.power_w is None):
             continue
         for starts_at, begin, end in _parts(window, before.at, after.at):
-            quarter = found.setdefault(starts_at, _Quarter())
+            quarter = found[starts_at]
             quarter.covered_s += end - begin
             if not is_metered and before.power_w is not None and after.power_w is not None:
                 quarter.powered_2ws += (max(0, before.power_w) + max(0, after.power_w)) * (end - begin)
@@ -211,9 +212,15 @@ def _metered(points: Sequence[Point], edges: Edges) -> Iterator[tuple[Reading, R
             yield first, second
 
 
-def _parts(window: Window, from_s: int, to_s: int) -> Iterator[tuple[int, int, int]]:
+def _parts(window: Window, from_s: int, to_s: int) -> tuple[tuple[int, int, int], ...]:
     """The parts of a stretch in the window, by quarter: the quarter's start, and the part's beginning and end."""
-    begin, last = max(from_s, window.from_s), min(to_s, window.to_s)
+    starts_at = from_s // QUARTER_S * QUARTER_S
+    if window.from_s <= from_s < to_s <= window.to_s and to_s <= starts_at + QUARTER_S:
+        return ((starts_at, from_s, to_s),)  # nearly all of them
+    return tuple(_cut(max(from_s, window.from_s), min(to_s, window.to_s)))
+
+
+def _cut(begin: int, last: int) -> Iterator[tuple[int, int, int]]:
     while begin < last:
         starts_at = begin // QUARTER_S * QUARTER_S
         end = min(starts_at + QUARTER_S, last)
