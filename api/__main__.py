@@ -4,14 +4,15 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
 
+from api import audit
 from api.access import Role
 from api.app import serve
 from api.settings import Settings, read_settings
@@ -20,13 +21,17 @@ from common.clock import parse_clock
 from common.errors import AppError, FieldError
 from common.security import totp
 from common.security.passwords import Passwords, checked
+from common.security.refresh_tokens import digest, one_time_secret
 from common.settings import SettingsError
-from common.store import users
+from common.store import audit as store_audit
+from common.store import devices, setup, users
 from common.store.bind import Store, open_store
 from common.store.errors import UserUnknown
+from common.store.names import clean
 
 BAD_SETTINGS = 2
 FAILED = 1
+SETUP_LINK_S = 3600  # to walk from the box to a browser
 LONGEST_PASSWORD_FILE = 4096  # bytes
 
 cli = typer.Typer(
@@ -67,6 +72,20 @@ def check_config() -> None:
     typer.echo("the settings are good")
 
 
+@cli.command()
+def setup_link() -> None:
+    """Print a link with which the first admin is made in a browser on the LAN: once, within an hour."""
+    with _clear_words():
+        settings = _settings()
+        with _opened(settings) as store:
+            secret = one_time_secret("wps")
+            setup.put_link(store, digest(secret), int(time.time()) + SETUP_LINK_S)
+            _note(store, "setup_link", "")
+        base = settings.lan_url or f"http://{settings.host}:{settings.port}"
+    typer.echo(f"{base}/setup#{secret}")
+    typer.echo("It is good once, for an hour, and on the site's own network only.", err=True)
+
+
 @user_cli.command()
 def add(
     name: Name,
@@ -75,9 +94,10 @@ def add(
 ) -> None:
     """Add a user. Asks for the password, or reads it from a file."""
     with _clear_words(), _store() as store:
-        _check_name(name)
+        clean(name)
         password_hash = Passwords().hash(_password(password_file))
         users.add(store, name=name, password_hash=password_hash, role=role.value, created_at=int(time.time()))
+        _note(store, "user_add", name, {"role": role.value})
     typer.echo(f"added {name} as {role.value}")
 
 
@@ -92,10 +112,12 @@ def list_users() -> None:
 
 @user_cli.command()
 def set_password(name: Name, password_file: PasswordFile = None) -> None:
-    """Replace a user's password."""
+    """Replace a user's password. All their logins and tokens end within 2 seconds."""
     with _clear_words(), _store() as store:
         _check_known(store, name)
         users.set_password_hash(store, name, Passwords().hash(_password(password_file)))
+        gone = devices.revoke_all(store, _check_known(store, name))
+        _note(store, "password_change", name, {"ended_devices": len(gone)})
     typer.echo(f"set the password of {name}")
 
 
@@ -107,13 +129,23 @@ def new_totp(name: Name) -> None:
         with _opened(settings) as store:
             secret = totp.new_secret()
             users.set_totp_secret(store, name, secret)
+            _note(store, "totp_confirm", name)
     typer.echo(f"secret: {secret}")
     typer.echo(f"uri:    {totp.uri(secret, user=name, site=settings.site_name)}")
 
 
 @user_cli.command()
+def reset_totp(name: Name) -> None:
+    """Take a user's authenticator app and recovery codes away, for whoever lost both."""
+    with _clear_words(), _store() as store:
+        users.set_totp_secret(store, name, None)
+        _note(store, "totp_reset", name)
+    typer.echo(f"{name} has no authenticator app any more")
+
+
+@user_cli.command()
 def disable(name: Name) -> None:
-    """Let a user log in no more. A token that was given out ends within 15 minutes."""
+    """Let a user log in no more. All their logins and tokens end within 2 seconds."""
     _set_disabled(name, True)
     typer.echo(f"disabled {name}")
 
@@ -128,6 +160,9 @@ def enable(name: Name) -> None:
 def _set_disabled(name: str, is_disabled: bool) -> None:
     with _clear_words(), _store() as store:
         users.set_disabled(store, name, is_disabled)
+        if is_disabled:
+            devices.revoke_all(store, _check_known(store, name))
+        _note(store, "user_change", name, {"is_disabled": is_disabled})
 
 
 def _settings() -> Settings:
@@ -151,15 +186,29 @@ def _opened(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
-def _check_name(name: str) -> None:
-    if not 1 <= len(name.strip()) <= users.LONGEST_NAME or not name.isprintable():
-        raise FieldError("bad name", {"name": f"must have 1 to {users.LONGEST_NAME} printable characters"})
-
-
-def _check_known(store: Store, name: str) -> None:
-    """Before a password is asked for."""
-    if users.get(store, name) is None:
+def _check_known(store: Store, name: str) -> int:
+    """The user's id; raises UserUnknown, before a password is asked for."""
+    user = users.get(store, name)
+    if user is None:
         raise UserUnknown(f"there is no user {name!r}")
+    return user.id
+
+
+def _note(store: Store, action: str, subject: str, new: Mapping[str, Any] | None = None) -> None:
+    """An entry of the audit: whoever may run this command line is known to the machine, not to us."""
+    entry = audit.row(
+        happened_at=time.time(),
+        user_name=None,
+        device=None,
+        origin="box",
+        address="",
+        action=action,
+        subject=subject,
+        old=None,
+        new=new,
+        result="ok",
+    )
+    store_audit.append(store, [entry])
 
 
 def _password(file: Path | None) -> str:

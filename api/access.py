@@ -5,10 +5,10 @@ table, and a test compares the two; another test fails for a route that is missi
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from api.errors import ElevationRequired, LoginRequired, NotAllowed, NotFromHere
+from api.errors import ElevationRequired, LoginRequired, NotAllowed, NotFromHere, TotpRequired
 
 
 class Origin(StrEnum):
@@ -33,49 +33,110 @@ EDGE_ONLY = frozenset({Origin.RELAY})
 """The edge's own socket, on paths that it forwards for nobody (edge/dispatch.py)."""
 
 
+class Scope(StrEnum):
+    """What a token may be used for, within what its user may do. A login has all of them."""
+
+    READ = "read"
+    CONTROL = "control"
+    LEGACY = "legacy"  # the routes of the existing app
+    ACCOUNT = "account"  # one's own password, devices, tokens and second factor
+    ADMIN = "admin"
+
+
+LOGIN_SCOPES = frozenset(Scope)
+TOKEN_SCOPES = frozenset({Scope.READ, Scope.CONTROL})
+"""What an API token can be given: never what could make another login of it."""
+LEGACY_SCOPES = frozenset({Scope.READ, Scope.CONTROL, Scope.LEGACY})
+
+
+class Limited(StrEnum):
+    """What a route is to a user who is limited to some charge points."""
+
+    REFUSED = "no"  # it has not learned to keep the other charge points to itself
+    FILTERED = "own charge points"  # it shows and takes theirs alone: handlers ask api.ports.sight_of
+    UNAFFECTED = "yes"  # it is not about charge points
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`roles` None means that no login is needed. `takes_ticket`: a one-time `?ticket=` does in place of a token."""
+    """`roles` None means that no login is needed. `takes_ticket`: a one-time `?ticket=` does in place of a token.
+
+    `scope` None: reading by GET, else what only a login has; what only admins may, or needs elevation, is ADMIN.
+    `before_totp`: an admin without a second factor may do this through the relay, and nothing else.
+    """
 
     roles: frozenset[Role] | None = EVERYBODY
     origins: frozenset[Origin] = ANYWHERE
     needs_elevation: bool = False
     takes_ticket: bool = False
+    scope: Scope | None = None
+    limited: Limited = Limited.REFUSED
+    before_totp: bool = False
 
 
 WITHOUT_LOGIN = Rule(roles=None)
-LOGGED_IN = Rule()
+LOGGED_IN = Rule(limited=Limited.UNAFFECTED)
+OWN_CHARGE_POINTS = Rule(limited=Limited.FILTERED)
+CONTROLS = Rule(roles=DRIVERS, scope=Scope.CONTROL, limited=Limited.FILTERED)
+ACCOUNT = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
+ENROLS = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED, before_totp=True)
+ADMIN_READS = Rule(roles=ADMINS, limited=Limited.UNAFFECTED)
+ADMIN_ACTS = Rule(roles=ADMINS, needs_elevation=True, limited=Limited.UNAFFECTED)
 
 RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/healthz"): WITHOUT_LOGIN,
     ("GET", "/readyz"): WITHOUT_LOGIN,
-    ("GET", "/openapi.json"): Rule(takes_ticket=True),
-    ("GET", "/docs"): Rule(takes_ticket=True),
+    ("GET", "/openapi.json"): Rule(takes_ticket=True, limited=Limited.UNAFFECTED, before_totp=True),
+    ("GET", "/docs"): Rule(takes_ticket=True, limited=Limited.UNAFFECTED, before_totp=True),
     ("POST", "/api/v1/auth/login"): WITHOUT_LOGIN,
-    ("POST", "/api/v1/auth/ticket"): LOGGED_IN,
-    ("POST", "/api/v1/auth/elevate"): Rule(roles=ADMINS),
-    ("GET", "/api/v1/me"): LOGGED_IN,
-    ("GET", "/api/v1/site"): LOGGED_IN,
-    ("GET", "/api/v1/state"): LOGGED_IN,
-    ("GET", "/api/v1/chargepoints"): LOGGED_IN,
-    ("GET", "/api/v1/chargepoints/{id}"): LOGGED_IN,
-    ("PATCH", "/api/v1/chargepoints/{id}"): Rule(roles=DRIVERS),
-    ("POST", "/api/v1/chargepoints/{id}/reset-energy"): Rule(roles=DRIVERS),
-    ("PUT", "/api/v1/charge-mode"): Rule(roles=DRIVERS),
-    ("GET", "/api/v1/commands/{id}"): LOGGED_IN,
-    ("GET", "/api/v1/history"): LOGGED_IN,
-    ("GET", "/api/v1/statistics"): LOGGED_IN,
+    ("POST", "/api/v1/auth/refresh"): WITHOUT_LOGIN,
+    ("POST", "/api/v1/auth/pair"): WITHOUT_LOGIN,
+    ("POST", "/api/v1/auth/setup"): Rule(roles=None, origins=LAN_ONLY),
+    ("POST", "/api/v1/auth/logout"): ENROLS,
+    ("POST", "/api/v1/auth/pairing"): ACCOUNT,
+    ("POST", "/api/v1/auth/ticket"): replace(LOGGED_IN, scope=Scope.READ),
+    ("POST", "/api/v1/auth/elevate"): ACCOUNT,
+    ("GET", "/api/v1/me"): replace(LOGGED_IN, before_totp=True),
+    ("PUT", "/api/v1/me/password"): ACCOUNT,
+    ("POST", "/api/v1/me/totp"): ENROLS,
+    ("POST", "/api/v1/me/totp/confirm"): ENROLS,
+    ("POST", "/api/v1/me/totp/recovery-codes"): replace(ACCOUNT, needs_elevation=True),
+    ("DELETE", "/api/v1/me/totp"): replace(ACCOUNT, needs_elevation=True),
+    ("GET", "/api/v1/me/devices"): ACCOUNT,
+    ("PATCH", "/api/v1/me/devices/{id}"): ACCOUNT,
+    ("DELETE", "/api/v1/me/devices/{id}"): ACCOUNT,
+    ("GET", "/api/v1/me/api-tokens"): ACCOUNT,
+    ("POST", "/api/v1/me/api-tokens"): ACCOUNT,
+    ("DELETE", "/api/v1/me/api-tokens/{id}"): ACCOUNT,
+    ("GET", "/api/v1/users"): ADMIN_READS,
+    ("POST", "/api/v1/users"): ADMIN_ACTS,
+    ("GET", "/api/v1/users/{name}"): ADMIN_READS,
+    ("PATCH", "/api/v1/users/{name}"): ADMIN_ACTS,
+    ("DELETE", "/api/v1/users/{name}"): ADMIN_ACTS,
+    ("DELETE", "/api/v1/users/{name}/totp"): ADMIN_ACTS,
+    ("GET", "/api/v1/site"): OWN_CHARGE_POINTS,
+    ("GET", "/api/v1/state"): OWN_CHARGE_POINTS,
+    ("GET", "/api/v1/chargepoints"): OWN_CHARGE_POINTS,
+    ("GET", "/api/v1/chargepoints/{id}"): OWN_CHARGE_POINTS,
+    ("PATCH", "/api/v1/chargepoints/{id}"): CONTROLS,
+    ("POST", "/api/v1/chargepoints/{id}/reset-energy"): CONTROLS,
+    ("PUT", "/api/v1/charge-mode"): CONTROLS,
+    ("GET", "/api/v1/commands/{id}"): OWN_CHARGE_POINTS,
+    ("GET", "/api/v1/history"): OWN_CHARGE_POINTS,
+    ("GET", "/api/v1/statistics"): Rule(),
     ("GET", "/api/v1/statistics/sessions"): Rule(roles=DRIVERS),  # drivers: of their own sessions
-    ("GET", "/api/v1/statistics/reconciliation"): Rule(roles=ADMINS),
-    ("GET", "/api/v1/sessions"): LOGGED_IN,
-    ("GET", "/api/v1/sessions/{id}"): LOGGED_IN,
-    ("PATCH", "/api/v1/sessions/{id}"): Rule(roles=ADMINS, needs_elevation=True),
+    ("GET", "/api/v1/statistics/reconciliation"): ADMIN_READS,
+    ("GET", "/api/v1/sessions"): Rule(),
+    ("GET", "/api/v1/sessions/{id}"): Rule(),
+    ("PATCH", "/api/v1/sessions/{id}"): ADMIN_ACTS,
     ("GET", "/api/v1/sessions.csv"): Rule(takes_ticket=True),
     ("GET", "/api/v1/sessions.xlsx"): Rule(takes_ticket=True),
     ("GET", "/api/v1/sessions.pdf"): Rule(takes_ticket=True),
-    ("GET", "/api/v1/live"): Rule(takes_ticket=True),
+    ("GET", "/api/v1/live"): Rule(takes_ticket=True, limited=Limited.FILTERED),
     ("GET", "/internal/token-key"): Rule(roles=None, origins=EDGE_ONLY),
-    ("GET", "/api/v1/admin/topics"): Rule(roles=ADMINS, origins=LAN_ONLY, needs_elevation=True),
+    ("GET", "/api/v1/admin/topics"): replace(ADMIN_ACTS, origins=LAN_ONLY),
+    ("GET", "/api/v1/admin/audit"): ADMIN_ACTS,
+    ("GET", "/api/v1/admin/audit.csv"): ADMIN_ACTS,
 }
 """(method, path) → rule. A HEAD is asked for as a GET."""
 
@@ -100,14 +161,26 @@ None needs elevation: what is wished can be wished back, and a phone must be abl
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `role` None means that nobody is logged in."""
+    """Who asks. `role` None means that nobody is logged in; `scopes` are those of the token."""
 
     role: Role | None
     origin: Origin
     is_elevated: bool = False
+    has_totp: bool = True
+    is_limited: bool = False
+    scopes: frozenset[Scope] = LOGIN_SCOPES
 
 
-def decide(rule: Rule | None, caller: Caller) -> None:
+def scope_of(method: str, rule: Rule) -> Scope:
+    """The scope that a token needs for a route. What nobody thought about stays closed to API tokens."""
+    if rule.scope is not None:
+        return rule.scope
+    if rule.roles == ADMINS or rule.needs_elevation:
+        return Scope.ADMIN
+    return Scope.READ if method == "GET" else Scope.ACCOUNT
+
+
+def decide(method: str, rule: Rule | None, caller: Caller) -> None:
     """Return if `caller` may pass; raises the error that says what is missing. No rule: nobody may."""
     if rule is None:
         raise NotAllowed("this is not open to anybody")
@@ -119,6 +192,12 @@ def decide(rule: Rule | None, caller: Caller) -> None:
         raise LoginRequired("log in first")
     if caller.role not in rule.roles:
         raise NotAllowed("your role does not allow this")
+    if scope_of(method, rule) not in caller.scopes:
+        raise NotAllowed("this token is not meant for that; log in with name and password")
+    if caller.is_limited and rule.limited is Limited.REFUSED:
+        raise NotAllowed("your charge points do not include all that this tells")
+    if caller.role is Role.ADMIN and caller.origin is Origin.RELAY and not caller.has_totp and not rule.before_totp:
+        raise TotpRequired("through the relay an admin needs an authenticator app: set it up with POST me/totp first")
     if rule.needs_elevation and not caller.is_elevated:
         raise ElevationRequired("enter a code of your authenticator app first")
 
@@ -139,10 +218,15 @@ def wish_table() -> str:
 
 def table() -> str:
     """The rules as the Markdown table of docs/security.md."""
-    lines = ["| request | roles | from | elevation |", "|---|---|---|---|"]
+    lines = [
+        "| request | roles | from | elevation | token scope | limited users |",
+        "|---|---|---|---|---|---|",
+    ]
     for (method, path), rule in RULES.items():
         roles = "no login" if rule.roles is None else ", ".join(role for role in Role if role in rule.roles)
         origins = ", ".join(origin for origin in Origin if origin in rule.origins)
         ticket = ", or a ticket" if rule.takes_ticket else ""
-        lines.append(f"| `{method} {path}` | {roles}{ticket} | {origins} | {'yes' if rule.needs_elevation else '–'} |")
+        elevation = "yes" if rule.needs_elevation else "–, enrols" if rule.before_totp else "–"
+        scope, limited = ("–", "–") if rule.roles is None else (scope_of(method, rule).value, rule.limited.value)
+        lines.append(f"| `{method} {path}` | {roles}{ticket} | {origins} | {elevation} | {scope} | {limited} |")
     return "\n".join(lines)

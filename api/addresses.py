@@ -41,6 +41,12 @@ def client_address(
     return str(hop)
 
 
+def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether a peer is a proxy that the settings trust."""
+    hop = _address(peer)
+    return hop is not None and any(hop in network for network in trusted)
+
+
 def network_of(address: str) -> str:
     """What a throttle counts by: an IPv4 address, the /64 of an IPv6 one (a household has at least that)."""
     parsed = _address(address)

@@ -11,26 +11,45 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.config import Config
 
 from api.access import Origin
-from api.adapters import listeners
+from api.adapters import listeners, qr
 from api.adapters.command_queue import CommandQueue
 from api.adapters.documents import Documents
 from api.adapters.passwords import PasswordThreads
 from api.adapters.redis_state import RedisState
 from api.adapters.store import StoreThreads
 from api.control import Pace
-from api.handlers import admin, auth, charge_sessions, control, docs, exports, health, live, records, state
+from api.handlers import (
+    admin,
+    audit,
+    auth,
+    charge_sessions,
+    control,
+    docs,
+    exports,
+    health,
+    live,
+    me,
+    records,
+    state,
+    totp,
+    users,
+)
+from api.handlers.audit import Trail
 from api.handlers.errors import ProblemHandler
 from api.handlers.guard import guard, harden, template
 from api.handlers.hub import Hub
+from api.handlers.logins import Logins
 from api.handlers.tasks import ended
 from api.ports import Deps
-from api.sessions import Elevations, Tickets
+from api.sessions import Elevations, Pairings, Tickets
 from api.settings import Settings
 from api.throttle import Throttle
 from common import logs
 from common.clock import Clock
+from common.errors import AppError
 from common.security.passwords import Passwords
 from common.security.tokens import TokenKey
+from common.store import setup
 from common.store.bind import open_store
 
 log = logs.get(__name__)
@@ -43,9 +62,31 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "/openapi.json"): docs.document,
     ("GET", "/docs"): docs.page,
     ("POST", "/api/v1/auth/login"): auth.login,
+    ("POST", "/api/v1/auth/refresh"): auth.refresh,
+    ("POST", "/api/v1/auth/logout"): auth.logout,
+    ("POST", "/api/v1/auth/pairing"): auth.begin_pairing,
+    ("POST", "/api/v1/auth/pair"): auth.pair,
+    ("POST", "/api/v1/auth/setup"): auth.set_up,
     ("POST", "/api/v1/auth/ticket"): auth.ticket,
-    ("POST", "/api/v1/auth/elevate"): auth.elevate,
-    ("GET", "/api/v1/me"): auth.me,
+    ("POST", "/api/v1/auth/elevate"): totp.elevate,
+    ("GET", "/api/v1/me"): me.me,
+    ("PUT", "/api/v1/me/password"): me.change_password,
+    ("POST", "/api/v1/me/totp"): totp.enrol,
+    ("POST", "/api/v1/me/totp/confirm"): totp.confirm,
+    ("POST", "/api/v1/me/totp/recovery-codes"): totp.new_recovery_codes,
+    ("DELETE", "/api/v1/me/totp"): totp.disable,
+    ("GET", "/api/v1/me/devices"): me.list_devices,
+    ("PATCH", "/api/v1/me/devices/<id:str>"): me.rename_device,
+    ("DELETE", "/api/v1/me/devices/<id:str>"): me.revoke_device,
+    ("GET", "/api/v1/me/api-tokens"): me.list_tokens,
+    ("POST", "/api/v1/me/api-tokens"): me.add_token,
+    ("DELETE", "/api/v1/me/api-tokens/<id:str>"): me.revoke_token,
+    ("GET", "/api/v1/users"): users.list_users,
+    ("POST", "/api/v1/users"): users.add_user,
+    ("GET", "/api/v1/users/<name:str>"): users.user,
+    ("PATCH", "/api/v1/users/<name:str>"): users.change_user,
+    ("DELETE", "/api/v1/users/<name:str>"): users.remove_user,
+    ("DELETE", "/api/v1/users/<name:str>/totp"): users.reset_totp,
     ("GET", "/api/v1/site"): state.site,
     ("GET", "/api/v1/state"): state.state,
     ("GET", "/api/v1/chargepoints"): state.charge_points,
@@ -66,6 +107,8 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "/api/v1/sessions.pdf"): exports.pdf_file,
     ("GET", "/internal/token-key"): auth.token_key,
     ("GET", "/api/v1/admin/topics"): admin.topics,
+    ("GET", "/api/v1/admin/audit"): audit.entries,
+    ("GET", "/api/v1/admin/audit.csv"): audit.export,
 }
 """(method, path in Sanic's spelling) → handler, besides the websocket."""
 
@@ -88,6 +131,7 @@ SANIC_SETTINGS: Mapping[str, Any] = {
 }
 
 RESTART_AFTER_S = 1.0
+NEW_WITHIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +150,8 @@ def create_app(deps: Deps, name: str = "wallport-api") -> Sanic[Any, Any]:
     app: Sanic[Any, Any] = Sanic(name, config=config, configure_logging=False, error_handler=ProblemHandler())
     app.ctx.deps = deps
     app.ctx.hub = Hub(deps.state)
+    app.ctx.logins = Logins(deps.store)
+    app.ctx.trail = Trail(deps.store, deps.settings.audit_days)
     app.ctx.readiness = health.Readiness()
     for (method, path), handler in ROUTES.items():
         methods = ["GET", "HEAD"] if method == "GET" else [method]
@@ -157,13 +203,20 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
             elevations=Elevations(),
             logins=Throttle(),
             codes=Throttle(),
+            pairs=Throttle(),
+            pairings=Pairings(),
             pace=Pace(),
+            qr_svg=qr.svg,
         )
         host, port = lan.getsockname()[:2]
         app = create_app(deps, name=f"wallport-api-{port}")  # Sanic knows its apps by name; a test has several
         hub = asyncio.create_task(_supervised("hub", app.ctx.hub.run))
         stack.push_async_callback(ended, hub)
+        trail = asyncio.create_task(_supervised("audit", app.ctx.trail.run))
+        stack.push_async_callback(ended, trail)
+        stack.push_async_callback(app.ctx.trail.settled)  # before its task ends, after the last request
         await stack.enter_async_context(listeners.serving(app, lan, relay))
+        await _tell_if_new(store)
         yield Running(app, host, port)
 
 
@@ -174,6 +227,16 @@ async def serve(settings: Settings, clock: Clock) -> None:
             lambda: log.info("api_started", host=running.host, port=running.port, site=settings.site_name)
         )
         log.info("api_stopping")
+
+
+async def _tell_if_new(store: StoreThreads) -> None:
+    """A site without users: say how to make the first one. The link itself is for the command line alone."""
+    try:
+        is_new = await asyncio.wait_for(store.run(setup.is_open), NEW_WITHIN_S)
+    except (AppError, TimeoutError):
+        return  # the database is away; who comes finds out
+    if is_new:
+        log.warning("no_users_yet", help="run `wallport-api setup-link` on this machine, or `wallport-api user add`")
 
 
 def _origin_of(request: Request) -> Origin:

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from api.errors import IdempotencyKeyReused, NotPossible, TooManyCommands, UnknownChargePoint
+from api.errors import IdempotencyKeyReused, NotAllowed, NotPossible, TooManyCommands, UnknownChargePoint
+from api.sight import Sight
 from common import commands
 from common.commands import Command, CommandRecord
 from common.errors import FieldError
@@ -96,6 +97,22 @@ def check_possible(state: SiteState, charge_point: str | None, wishes: Mapping[s
         faults["vehicle"] = "is not a vehicle of this site"
     if faults:
         raise FieldError("some fields are out of this charge point's range", faults)
+
+
+def check_sight(state: SiteState, sight: Sight, charge_point: str | None, wishes: Mapping[str, Any]) -> None:
+    """Raises UnknownChargePoint or NotAllowed for what a limited user may not steer.
+
+    openWB 1.9 has one mode for all charge points, so there it is for those alone who may steer all of them.
+    """
+    if not sight.is_limited:
+        return
+    if charge_point is None:
+        raise NotAllowed("you may steer some charge points of this site, so name one")
+    if not sight.sees(charge_point):
+        raise UnknownChargePoint("there is no such charge point")
+    is_shared = "mode" in wishes and state.meta.generation.startswith("1.")
+    if is_shared and not all(sight.sees(name) for name in state.charge_points):
+        raise NotAllowed("the mode is the whole site's here, and you may steer some of its charge points only")
 
 
 def common_modes(state: SiteState) -> list[Mode]:

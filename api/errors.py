@@ -36,10 +36,22 @@ class ElevationRequired(AppError):
     code = "elevation_required"
 
 
+class TotpRequired(AppError):
+    """An admin without a second factor, coming through the relay: enrolling is all that is open."""
+
+    code = "totp_required"
+
+
 class TotpNotSetUp(AppError):
     """The user has no TOTP secret, so there is no code to enter."""
 
     code = "totp_not_set_up"
+
+
+class TotpAlreadySetUp(AppError):
+    """The user has a second factor in use; it must be taken away before another one is set up."""
+
+    code = "totp_already_set_up"
 
 
 class WrongCode(AppError):

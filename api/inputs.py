@@ -66,6 +66,14 @@ def query(raw: str, allowed: Collection[str]) -> dict[str, str]:
     return found
 
 
+def label(text: str, field: str) -> str:
+    """What a person calls a thing of theirs, without blanks around it; raises FieldError for what no line can show."""
+    kept = text.strip()
+    if not kept or not kept.isprintable():
+        raise FieldError("some fields are missing or wrong", {field: "must be 1 to 64 printable characters"})
+    return kept
+
+
 def whole_number(text: str, *, lowest: int, highest: int) -> int:
     """A number in plain decimal digits; raises ValueError with words for the client."""
     words = f"must be a whole number from {lowest} to {highest}"

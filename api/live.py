@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api import sight as sights
 from api import views
 from api.fields import EVERYTHING, Selection
+from api.sight import Sight
 
 MOST_EVENTS = 100
 """Commands whose newest record waits for one client; more make it start over with a snapshot."""
@@ -30,10 +32,11 @@ class _Event:
 class Outbox:
     """`seq` is the last number the client was told, or will be by the next `take`."""
 
-    def __init__(self, selected: Selection = EVERYTHING) -> None:
+    def __init__(self, selected: Selection = EVERYTHING, sight: Sight = sights.EVERYTHING) -> None:
         self.seq = 0
         self.needs_snapshot = True
         self._selected = selected
+        self._sight = sight
         self._pending: dict[str, tuple[int, Any]] = {}
         self._events: dict[str, _Event] = {}
         self._newest = 0
@@ -76,6 +79,9 @@ class Outbox:
         """Add an event in the order of numbers; it replaces the one about the same subject. No selection hides it."""
         if seq <= self.seq and not self.needs_snapshot:
             return
+        if not self._sight.sees_event(event):
+            self._newest = max(self._newest, seq)
+            return
         self._events.pop(subject, None)
         self._events[subject] = _Event(seq, self._newest, event)
         self._newest = max(self._newest, seq)
@@ -111,12 +117,19 @@ class Outbox:
         self.seq = event.seq
         return {"type": "event", "seq": event.seq, "event": event.told}
 
+    def may_tell(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is for this client's eyes."""
+        return self._sight.sees_event(event)
+
     def chosen(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """The changes that this client asked for; also the null of a part above one of its paths."""
+        """The changes that this client asked for and may see; also the null of a part above one of its paths."""
         return {
             path: value
             for path, value in changes.items()
-            if self._selected.has(path)
-            or views.is_always_told(path)
-            or (value is None and self._selected.touches(path))
+            if self._sight.sees_path(path)
+            and (
+                self._selected.has(path)
+                or views.is_always_told(path)
+                or (value is None and self._selected.touches(path))
+            )
         }

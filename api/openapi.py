@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from api import shapes
-from api.access import RULES, Rule
-from api.operations import OPERATIONS, Operation, Parameter
+from api.access import RULES, Role, Rule
+from api.operation import Operation, Parameter
+from api.operations import OPERATIONS
 from api.problems import PROBLEMS
 from common.problems import MEDIA_TYPE
 
@@ -25,7 +26,7 @@ _TEXT = {"type": "string"}
 
 def document() -> dict[str, Any]:
     """The whole document, in the order of OPERATIONS."""
-    answers = [operation.answer for operation in OPERATIONS.values()]
+    answers = [operation.answer for operation in OPERATIONS.values() if operation.answer is not None]
     bodies = [operation.body for operation in OPERATIONS.values() if operation.body]
     schemas, components = msgspec.json.schema_components(
         [*answers, *bodies, shapes.ProblemShape], ref_template="#/components/schemas/{name}"
@@ -50,10 +51,9 @@ def document() -> dict[str, Any]:
 
 def _operation(method: str, path: str, operation: Operation, by_type: Mapping[str, Any]) -> dict[str, Any]:
     rule = RULES[method, path]
-    answer: dict[str, Any] = {
-        "description": operation.summary,
-        "content": {operation.media_type: {"schema": by_type[repr(operation.answer)]}},
-    }
+    answer: dict[str, Any] = {"description": operation.summary}
+    if operation.answer is not None:
+        answer["content"] = {operation.media_type: {"schema": by_type[repr(operation.answer)]}}
     if operation.has_etag:
         answer["headers"] = {"etag": {"schema": _TEXT}}
     shown: dict[str, Any] = {
@@ -80,7 +80,9 @@ def _operation(method: str, path: str, operation: Operation, by_type: Mapping[st
 def _problems(operation: Operation, rule: Rule) -> dict[str, Any]:
     codes = {*operation.problems, "internal"}
     if rule.roles is not None:
-        codes |= {"login_required", "invalid_token", "not_allowed"}
+        codes |= {"login_required", "invalid_token", "not_allowed", "store_unavailable", "overloaded"}
+        if Role.ADMIN in rule.roles and not rule.before_totp:
+            codes.add("totp_required")
     if len(rule.origins) == 1:
         codes.add("not_from_here")
     if rule.needs_elevation:

@@ -4,48 +4,16 @@ Types stand in shapes.py, rules in access.py; openapi.py makes the document of a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from api import charge_sessions, session_shapes, shapes, statistic_shapes
 from api.control import LONGEST_KEY
 from api.downloads import MOST_IN_A_WORKBOOK
 from api.exports import pdf
 from api.history import MOST_STEPS
+from api.operation import Operation, Parameter
+from api.operations_people import PEOPLE
 from api.statistics import MOST_PERIODS
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A text in the query, or in the path where its name stands in braces, or in a header field."""
-
-    name: str
-    description: str
-    schema: Mapping[str, Any]
-    is_header: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """`problems` are the codes besides those that any route with this rule may answer.
-
-    `is_command`: the answer is a command, 202 when it is not settled yet.
-    """
-
-    summary: str
-    answer: Any
-    body: type[msgspec.Struct] | None = None
-    parameters: tuple[Parameter, ...] = ()
-    problems: tuple[str, ...] = ()
-    has_etag: bool = False
-    media_type: str = "application/json"
-    description: str = ""
-    success: str = "200"
-    is_command: bool = False
-    is_body_optional: bool = False
-
 
 _TEXT = {"type": "string"}
 _INSTANT = {"type": "string", "format": "date-time"}
@@ -103,46 +71,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ),
     ("GET", "/openapi.json"): Operation("This document", dict[str, Any]),
     ("GET", "/docs"): Operation("This document as a page", str, media_type="text/html"),
-    ("POST", "/api/v1/auth/login"): Operation(
-        "Log in",
-        shapes.LoginAnswer,
-        body=shapes.LoginBody,
-        problems=(
-            "malformed_body",
-            "invalid_input",
-            "login_failed",
-            "too_many_attempts",
-            "overloaded",
-            "store_unavailable",
-        ),
-    ),
-    ("POST", "/api/v1/auth/ticket"): Operation(
-        "A ticket: `?ticket=` in place of a token, for 30 s and once",
-        shapes.TicketAnswer,
-        problems=("store_unavailable", "overloaded"),
-        description="For browsers, which cannot set a header on a websocket or a link.",
-    ),
-    ("GET", "/internal/token-key"): Operation(
-        "The public key of this site's tokens",
-        shapes.TokenKeyAnswer,
-        description="For the edge alone, on its own socket.",
-        problems=("invalid_input",),
-    ),
-    ("POST", "/api/v1/auth/elevate"): Operation(
-        "Enter a TOTP code: this session may do admin actions for 5 minutes",
-        shapes.ElevateAnswer,
-        body=shapes.ElevateBody,
-        problems=(
-            "malformed_body",
-            "invalid_input",
-            "wrong_code",
-            "totp_not_set_up",
-            "too_many_attempts",
-            "overloaded",
-            "store_unavailable",
-        ),
-    ),
-    ("GET", "/api/v1/me"): Operation("Who is logged in", shapes.MeAnswer, problems=("store_unavailable", "overloaded")),
+    **PEOPLE,
     ("GET", "/api/v1/site"): Operation(
         "What the site is and has", shapes.SiteAnswer, problems=("redis_unavailable", "state_unknown"), has_etag=True
     ),

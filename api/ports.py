@@ -6,16 +6,17 @@ Handlers import this and never an adapter; tests may pass other objects of the s
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from sanic import Request
 
-from api.access import Origin, Role
+from api.access import LOGIN_SCOPES, Origin, Role, Scope
 from api.control import Pace
 from api.exports.lines import Heading, Line
 from api.exports.summary import MeterTrail
-from api.sessions import Elevations, Tickets
+from api.sessions import Elevations, Pairings, Tickets
 from api.settings import Settings
+from api.sight import EVERYTHING, Sight
 from api.throttle import Throttle
 from common.clock import Clock
 from common.commands import Command, CommandRecord
@@ -23,6 +24,7 @@ from common.model import EdgeHealth, Snapshot
 from common.security.passwords import Verdict
 from common.security.tokens import TokenKey
 from common.session_events import SessionEvent
+from common.store.bind import Store
 from common.store.rollup_rows import Resolution, RollupRow
 from common.store.rows import (
     CorrectionRow,
@@ -37,6 +39,7 @@ from common.store.rows import (
 )
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,11 @@ class SiteStore(Protocol):
 
     async def ping(self) -> None: ...
 
+    async def run(self, work: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`work(store, …)` of common/store in a thread; raises what that names, too."""
+        ...
+
     async def user(self, name: str) -> UserRow | None: ...
-
-    async def set_password_hash(self, name: str, password_hash: str) -> None: ...
-
-    async def accept_totp_step(self, name: str, step: int) -> bool: ...
 
     async def samples(self, from_s: int, to_s: int, limit: int) -> Sequence[SampleRow]: ...
 
@@ -192,17 +195,29 @@ class Deps:
     elevations: Elevations
     logins: Throttle
     codes: Throttle
+    pairs: Throttle
+    pairings: Pairings
     pace: Pace
+    qr_svg: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who is logged in on a request, until which instant (Unix seconds)."""
+    """Who is logged in on a request, until which instant (Unix seconds), by which device.
+
+    `user_id` and `kind` are None while the database is away: then the token alone says who it is.
+    """
 
     user: str
     role: Role
     session_id: str
     lasts_until: int
+    user_id: int | None = None
+    kind: str | None = None
+    device_name: str | None = None
+    scopes: frozenset[Scope] = LOGIN_SCOPES
+    has_totp: bool = False
+    sight: Sight = EVERYTHING
 
 
 def deps_of(request: Request) -> Deps:
@@ -213,3 +228,8 @@ def deps_of(request: Request) -> Deps:
 def login_of(request: Request) -> Login:
     """The login that the guard found; only on routes whose rule asks for one."""
     return cast(Login, request.ctx.login)
+
+
+def sight_of(request: Request) -> Sight:
+    """Which charge points whoever is logged in may see; every handler that tells of charge points asks this."""
+    return login_of(request).sight

@@ -26,6 +26,9 @@ class Settings:
     data_dir: Path
     sample_interval_s: int
     time_zone: ZoneInfo
+    audit_days: int
+    lan_url: str | None
+    relay_url: str | None
     log_level: str
     log_form: str
 
@@ -51,6 +54,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         data_dir=data_dir,
         sample_interval_s=reader.integer("WALLPORT_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
         time_zone=reader.zone("WALLPORT_TIME_ZONE"),
+        audit_days=reader.integer("WALLPORT_API_AUDIT_DAYS", 730, lowest=1, highest=36_500),
+        lan_url=_base_url(reader, "WALLPORT_API_LAN_URL"),
+        relay_url=_base_url(reader, "WALLPORT_API_RELAY_URL"),
         log_level=reader.text(
             "WALLPORT_LOG_LEVEL",
             "info",
@@ -63,6 +69,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         reader.faults["WALLPORT_API_RELAY_SOCKET"] = f"must be a path of at most {LONGEST_SOCKET_PATH} bytes"
     reader.finish(own_prefix="WALLPORT_API_")
     return settings
+
+
+def _base_url(reader: Reader, name: str) -> str | None:
+    """What phones put before `/api/v1`, without a slash at the end."""
+    return (
+        reader.text(name, "", pattern=r"(https?://[!-~]{1,200})?", hint="must be a URL like https://host").rstrip("/")
+        or None
+    )
 
 
 def _networks(reader: Reader, name: str) -> tuple[Network, ...]:

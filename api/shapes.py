@@ -17,52 +17,6 @@ Instant = Annotated[str, msgspec.Meta(description="RFC 3339, UTC", examples=["20
 Seq = Annotated[int, msgspec.Meta(description="grows with every change")]
 
 
-class LoginBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    username: Name
-    password: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    device_name: Name | None = None
-
-
-class ElevateBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    code: Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$", description="of the authenticator app")]
-
-
-class UserShape(msgspec.Struct, frozen=True):
-    name: str
-    role: Literal["viewer", "driver", "admin"]
-
-
-class LoginAnswer(msgspec.Struct, frozen=True):
-    access_token: str
-    expires_in_s: int
-    user: UserShape
-
-
-class TicketAnswer(msgspec.Struct, frozen=True):
-    ticket: str
-    expires_in_s: int
-
-
-class TokenKeyAnswer(msgspec.Struct, frozen=True):
-    """How tokens of this site are told from others: `key` is the public Ed25519 key, base64url without padding."""
-
-    site: str
-    key: str
-
-
-class ElevateAnswer(msgspec.Struct, frozen=True):
-    elevated_until: Instant
-
-
-class MeAnswer(msgspec.Struct, frozen=True):
-    """`elevated_until` is null unless this session entered a code within the last 5 minutes."""
-
-    name: str
-    role: Literal["viewer", "driver", "admin"]
-    has_totp: bool
-    elevated_until: Instant | None
-
-
 class NoLimit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="type", tag="none"):
     """Charge until the car is full."""
 

@@ -18,6 +18,7 @@ _SECRET_NAME = re.compile(r"passw|secret|token|authorization|cookie|api_?key|pri
 _SECRET_FORMS = (
     (re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*@"), "…@"),  # credentials in a URL
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "…jwt…"),
+    (re.compile(r"\bwp[a-z]_[\w.-]{20,}"), "…secret…"),  # refresh tokens, pairing and setup secrets
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.+/=~-]+"), r"\1 …"),
     (re.compile(r"(?i)\b(ticket|token|password|code)=[^&\s]+"), r"\1=…"),
 )

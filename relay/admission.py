@@ -16,7 +16,7 @@ from common.errors import AppError
 from relay.door import Admitted
 from relay.throttle import LoginThrottle
 
-LOGIN_PATHS = frozenset({"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/login"})
+LOGIN_PATHS = frozenset({"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/pair", "/api/login"})
 """POST to these passes without a valid token. Exactly as written: another spelling is another path."""
 
 TICKET_PATHS = frozenset(

@@ -3,7 +3,8 @@
 No unit of work ever spans an `await`: each runs from begin to commit inside one call of one thread.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
 
 from api.adapters.executor import BoundedExecutor
 from common.store import corrections, rollups, samples, session_sums, sessions, users
@@ -21,6 +22,9 @@ from common.store.rows import (
     UserRow,
 )
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 THREADS = 4  # a site has a handful of clients; more would only fight for the interpreter's lock
 MOST_WAITING = 60  # at some milliseconds each; while the database hangs it bounds what piles up
 
@@ -35,14 +39,11 @@ class StoreThreads:
     async def ping(self) -> None:
         await self._executor.run(self._store.ping)
 
+    async def run(self, work: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._executor.run(work, self._store, *args, **kwargs)
+
     async def user(self, name: str) -> UserRow | None:
         return await self._executor.run(users.get, self._store, name)
-
-    async def set_password_hash(self, name: str, password_hash: str) -> None:
-        await self._executor.run(users.set_password_hash, self._store, name, password_hash)
-
-    async def accept_totp_step(self, name: str, step: int) -> bool:
-        return await self._executor.run(users.accept_totp_step, self._store, name, step)
 
     async def samples(self, from_s: int, to_s: int, limit: int) -> Sequence[SampleRow]:
         return await self._executor.run(samples.between, self._store, from_s, to_s, limit)

@@ -21,6 +21,11 @@ def json_answer(value: Any, *, headers: Mapping[str, str] | None = None, status:
     )
 
 
+def no_content() -> HTTPResponse:
+    """Done, and nothing to tell."""
+    return HTTPResponse(None, 204, {"cache-control": "no-store"})
+
+
 def problem_answer(problem: Problem) -> HTTPResponse:
     return HTTPResponse(
         msgspec.json.encode(problem.body), problem.status, {"cache-control": "no-store", **problem.headers}, MEDIA_TYPE

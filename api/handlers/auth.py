@@ -1,117 +1,165 @@
-"""Logging in, elevation, tickets, and who one is."""
+"""Logging in by password, refresh token, pairing code or setup link; logging out; tickets."""
 
-import secrets
 import time
 
 from sanic import HTTPResponse, Request
 
-from api import inputs, instants
-from api.access import Role
+from api import inputs, instants, pairing
 from api.addresses import network_of
-from api.errors import LoginFailed, LoginRequired, TotpNotSetUp, WrongCode
-from api.handlers.answers import json_answer
+from api.errors import LoginFailed, LoginRequired
+from api.handlers.answers import json_answer, no_content
+from api.handlers.audit import audit
+from api.handlers.guard import logins_of
+from api.handlers.opening import answer, checked_password, open_login
 from api.ports import deps_of, login_of
-from api.shapes import (
-    ElevateAnswer,
-    ElevateBody,
-    LoginAnswer,
+from api.shapes_people import (
     LoginBody,
-    MeAnswer,
+    PairBody,
+    PairingAnswer,
+    RefreshBody,
+    SetupBody,
     TicketAnswer,
     TokenKeyAnswer,
-    UserShape,
 )
-from common import logs
 from common.errors import AppError
-from common.security import totp
-from common.security.tokens import ACCESS, ACCESS_TTL_S, TICKET_TTL_S
-from common.store.rows import UserRow
-from common.store.users import name_key
-
-log = logs.get(__name__)
+from common.security import refresh_tokens
+from common.security.refresh_tokens import digest, one_time_secret
+from common.security.tokens import TICKET_TTL_S, InvalidToken
+from common.store import devices, setup, users
+from common.store.errors import SetupClosed
+from common.store.rows_people import Account, Kind
 
 
 async def login(request: Request) -> HTTPResponse:
-    """Name and password → access token. What fails and why is the same answer, in text and in time."""
+    """Name and password → access and refresh token."""
     body = inputs.body(request.body, LoginBody)
+    _check_label(body.device_name)
+    account = await checked_password(request, body.username, body.password)
+    return json_answer(await open_login(request, account, Kind.APP, body.device_name))
+
+
+async def refresh(request: Request) -> HTTPResponse:
+    """A refresh token → the next one, and an access token. One that was used before ends the login it came from."""
+    body = inputs.body(request.body, RefreshBody)
     deps = deps_of(request)
-    account, network = name_key(body.username), network_of(request.ctx.address)
-    now = time.monotonic()
-    deps.logins.admit(account, network, now)
+    old = refresh_tokens.read(body.refresh_token)
+    if old is None:
+        raise InvalidToken("the token is not valid", detail="not a refresh token")
+    new = old.next()
+    rotated = await deps.store.run(
+        devices.rotate,
+        family_hash=old.family_hash,
+        old_hash=old.token_hash,
+        new_hash=new.token_hash,
+        now=int(time.time()),
+        lasts_s=refresh_tokens.LASTS_S,
+    )
+    found = rotated.active
+    if found is None:
+        raise InvalidToken("the token is not valid", detail="an unknown or expired refresh token")
+    if rotated.was_reused:
+        logins_of(request).revoked(found.device.id)
+        audit(request, "refresh_reused", user=found.user.name, subject=found.device.name, result=InvalidToken.code)
+        raise InvalidToken("the token is not valid", detail="a refresh token that was used before")
+    return json_answer(answer(request, Account(found.user, found.charge_points), found.device.id, new.text))
+
+
+async def logout(request: Request) -> HTTPResponse:
+    """End this login: its tokens open nothing any more."""
+    login = login_of(request)
+    if login.user_id is None:
+        raise LoginRequired("this login has ended")
+    await deps_of(request).store.run(devices.revoke, login.user_id, login.session_id)
+    logins_of(request).revoked(login.session_id)
+    audit(request, "logout")
+    return no_content()
+
+
+async def begin_pairing(request: Request) -> HTTPResponse:
+    """A one-time secret for another phone of the same user, as a QR code."""
+    deps, login = deps_of(request), login_of(request)
+    if login.user_id is None:
+        raise LoginRequired("this login has ended")
+    secret = one_time_secret("wpp")
+    opened = deps.pairings.put(digest(secret), login.user_id, login.user, time.time())
+    urls = await _urls(request)
+    payload = pairing.payload(site=deps.tokens.site, secret=secret, urls=urls)
+    audit(request, "pairing")
+    return json_answer(
+        PairingAnswer(
+            secret=secret,
+            expires_at=instants.text(opened.until),
+            site=deps.tokens.site,
+            lan_url=urls.lan,
+            relay_url=urls.relay,
+            payload=payload,
+            svg=deps.qr_svg(payload),
+        )
+    )
+
+
+async def pair(request: Request) -> HTTPResponse:
+    """The secret of a pairing → access and refresh token for the phone that scanned it."""
+    body = inputs.body(request.body, PairBody)
+    _check_label(body.device_name)
+    deps = deps_of(request)
+    network, now = network_of(request.ctx.address), time.monotonic()
+    deps.pairs.admit("", network, now)
+    opened = deps.pairings.take(digest(body.secret), time.time())
     try:
-        user = await deps.store.user(body.username)
-        verdict = await deps.passwords.verify(user.password_hash if user else None, body.password)
-        if user is not None and verdict.needs_rehash:
-            await deps.store.set_password_hash(user.name, await deps.passwords.hash(body.password))
+        account = None if opened is None else await deps.store.run(users.get_account, opened.user)
     except AppError:
-        deps.logins.undo(account, network, now)
+        deps.pairs.undo("", network, now)
         raise
-    if user is None or not verdict.is_right or user.is_disabled:
-        log.info("login_failed", user=user.name if user else None, address=request.ctx.address)
-        raise LoginFailed("the name or the password is wrong")
-    deps.logins.succeeded(account, network, now)
-    token, _ = deps.tokens.issue(
-        ACCESS, user=user.name, role=user.role, session_id=secrets.token_urlsafe(12), ttl_s=ACCESS_TTL_S
-    )
-    log.info(
-        "login_succeeded",
-        user=user.name,
-        origin=request.ctx.origin,
-        address=request.ctx.address,
-        device=body.device_name,
-    )
-    return json_answer(LoginAnswer(token, ACCESS_TTL_S, _user_shape(user)))
+    if opened is None or account is None or account.user.is_disabled or account.user.id != opened.user_id:
+        audit(request, "login", subject="pairing", result=LoginFailed.code)
+        raise LoginFailed("the pairing code is wrong, was used, or is older than five minutes")
+    deps.pairs.succeeded("", network, now)
+    return json_answer(await open_login(request, account, Kind.PAIRED, body.device_name))
+
+
+async def set_up(request: Request) -> HTTPResponse:
+    """The secret of a setup link → the first admin, logged in."""
+    body = inputs.body(request.body, SetupBody)
+    _check_label(body.device_name)
+    deps = deps_of(request)
+    network, now = network_of(request.ctx.address), time.monotonic()
+    deps.pairs.admit("", network, now)
+    secret_hash = digest(body.secret)
+    try:
+        await deps.store.run(setup.check_link, secret_hash, int(time.time()))  # before a hash costs anything
+        password_hash = await deps.passwords.hash(body.password)
+        user = await deps.store.run(
+            setup.redeem, secret_hash=secret_hash, name=body.name, password_hash=password_hash, now=int(time.time())
+        )
+    except SetupClosed:
+        audit(request, "setup", result=SetupClosed.code)
+        raise
+    except AppError:
+        deps.pairs.undo("", network, now)
+        raise
+    deps.pairs.succeeded("", network, now)
+    audit(request, "setup", user=user.name, subject=user.name, new={"role": user.role})
+    return json_answer(await open_login(request, Account(user, None), Kind.APP, body.device_name))
 
 
 async def ticket(request: Request) -> HTTPResponse:
     """A ticket for this session; what it opens ends with the access token."""
     deps, login = deps_of(request), login_of(request)
-    user = await _active(request)
+    user = await deps.store.user(login.user)
+    if user is None or user.is_disabled:
+        raise LoginRequired("this user may no longer log in")
     ticket, _ = deps.tokens.issue(
         deps.tickets.audience,
-        user=user.name,
-        role=user.role,
+        user=login.user,
+        role=login.role.value,
         session_id=login.session_id,
         ttl_s=TICKET_TTL_S,
         lasts_until=login.lasts_until,
+        is_limited=login.sight.is_limited,
+        has_totp=login.has_totp,
     )
     return json_answer(TicketAnswer(ticket, TICKET_TTL_S))
-
-
-async def elevate(request: Request) -> HTTPResponse:
-    """A TOTP code → this session may do admin actions for a while. Each time step is accepted once."""
-    body = inputs.body(request.body, ElevateBody)
-    deps, login = deps_of(request), login_of(request)
-    user = await _active(request)
-    if user.totp_secret is None:
-        raise TotpNotSetUp("set up an authenticator app first")
-    account, network = name_key(user.name), network_of(request.ctx.address)
-    now = time.monotonic()
-    deps.codes.admit(account, network, now)
-    step = totp.matching_step(user.totp_secret, body.code, time.time())
-    try:
-        is_right = step is not None and await deps.store.accept_totp_step(user.name, step)
-    except AppError:
-        deps.codes.undo(account, network, now)
-        raise
-    if not is_right:
-        log.info("elevation_failed", user=user.name, address=request.ctx.address)
-        raise WrongCode("the code is wrong, too old, or was used before")
-    deps.codes.succeeded(account, network, now)
-    until = deps.elevations.elevate(login.session_id, time.time())
-    log.info("elevation_succeeded", user=user.name, origin=request.ctx.origin, address=request.ctx.address)
-    return json_answer(ElevateAnswer(instants.text(until)))
-
-
-async def me(request: Request) -> HTTPResponse:
-    """The user behind the token, as they are now."""
-    inputs.query(request.query_string, ())
-    user = await _active(request)
-    until = deps_of(request).elevations.until(login_of(request).session_id, time.time())
-    shape = _user_shape(user)
-    return json_answer(
-        MeAnswer(shape.name, shape.role, user.totp_secret is not None, instants.text(until) if until else None)
-    )
 
 
 async def token_key(request: Request) -> HTTPResponse:
@@ -121,13 +169,16 @@ async def token_key(request: Request) -> HTTPResponse:
     return json_answer(TokenKeyAnswer(tokens.site, tokens.public_text))
 
 
-async def _active(request: Request) -> UserRow:
-    """The row of whoever is logged in; raises LoginRequired if they were disabled or removed since."""
-    user = await deps_of(request).store.user(login_of(request).user)
-    if user is None or user.is_disabled:
-        raise LoginRequired("this user may no longer log in")
-    return user
+async def _urls(request: Request) -> pairing.Urls:
+    """Where the phone finds the site: the settings, else what is known of this very request."""
+    settings = deps_of(request).settings
+    lan = settings.lan_url
+    if lan is None:
+        lan = pairing.lan_url(request.ctx.origin, request.headers.get("host", ""), is_tls=request.ctx.is_tls)
+    return pairing.Urls(lan=lan, relay=settings.relay_url)
 
 
-def _user_shape(user: UserRow) -> UserShape:
-    return UserShape(user.name, Role(user.role).value)
+def _check_label(name: str | None) -> None:
+    """Before anything costs time."""
+    if name is not None:
+        inputs.label(name, "device_name")

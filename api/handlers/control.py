@@ -13,18 +13,20 @@ from typing import Any
 from sanic import HTTPResponse, Request
 
 from api import control, inputs, views
-from api.access import Role, decide_wishes
-from api.errors import EdgeSilent, LoginRequired, NotFound, WallboxSilent
+from api.access import decide_wishes
+from api.errors import EdgeSilent, NotFound, WallboxSilent
 from api.handlers.answers import json_answer
+from api.handlers.audit import audit
 from api.handlers.hub import Hub
 from api.handlers.live import hub_of
 from api.handlers.state import known
-from api.ports import Deps, deps_of, login_of
+from api.ports import Deps, deps_of, login_of, sight_of
 from api.problems import command_path
 from api.shapes import ChargeModeBody, ChargePointBody, NoBody
+from api.sight import Sight
 from common import logs
 from common.commands import Command, CommandRecord
-from common.errors import AppError, RedisUnavailable
+from common.errors import RedisUnavailable
 
 log = logs.get(__name__)
 
@@ -33,9 +35,6 @@ WAIT_S = 5.0
 
 LOOK_EVERY_S = 1.0
 """How often the record itself is read while the change stream tells nothing: the hub may be without Redis."""
-
-USER_TIMEOUT_S = 2.0
-"""How long the database may take to say who a user is now."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -61,7 +60,7 @@ async def command(request: Request, id: str) -> HTTPResponse:  # noqa: A002 -- s
     """The newest record."""
     inputs.query(request.query_string, ())
     record = await deps_of(request).commands.record(id) if _ID.fullmatch(id) else None
-    if record is None:
+    if record is None or not (sight_of(request).sees(record.charge_point) or record.by == login_of(request).user):
         raise NotFound("there is no such command, or it is older than a day")
     return json_answer(views.command(record))
 
@@ -69,48 +68,44 @@ async def command(request: Request, id: str) -> HTTPResponse:  # noqa: A002 -- s
 async def _answer(request: Request, charge_point: str | None, wishes: Mapping[str, Any]) -> HTTPResponse:
     inputs.query(request.query_string, ())
     deps, login = deps_of(request), login_of(request)
-    decide_wishes(wishes, await _present_role(request))
+    decide_wishes(wishes, login.role)
     key = control.idempotency_key(request.headers.getall("idempotency-key", []))
     wish = Command(
         id=secrets.token_hex(16), charge_point=charge_point, wishes=wishes, accepted_at=time.time(), by=login.user
     )
     record = await deps.commands.made_by(login.user, key) if key is not None else None
     if record is None:
-        await _check_site(deps, wish)
+        await _check_site(deps, wish, login.sight)
         deps.pace.admit(login.user, time.monotonic())
         record = await deps.commands.accept(wish, key)
     control.check_same(record, wish)
-    if record.id == wish.id:
-        log.info(
-            "command_accepted",
-            command=wish.id,
-            user=login.user,
-            origin=request.ctx.origin,
-            charge_point=charge_point,
-            wishes=sorted(wishes),
-        )
-    record = await _settled(deps, hub_of(request), record)
+    if record.id != wish.id:
+        record = await _settled(deps, hub_of(request), record)
+    else:
+        log.info("command_accepted", command=wish.id, charge_point=charge_point, wishes=sorted(wishes))
+        try:
+            record = await _settled(deps, hub_of(request), record)
+        finally:  # also when the client leaves meanwhile
+            _note(request, record)
     if record.status.is_settled:
         return json_answer(views.command(record))
     return json_answer(views.command(record), status=202, headers={"location": command_path(record.id)})
 
 
-async def _present_role(request: Request) -> Role:
-    """What the user is now: somebody who was disabled commands nothing more.
-
-    A database that is away or slow must not keep anybody from stopping a charge: then the token's role counts.
-    """
-    login = login_of(request)
-    try:
-        user = await asyncio.wait_for(deps_of(request).store.user(login.user), USER_TIMEOUT_S)
-    except (AppError, TimeoutError):
-        return login.role
-    if user is None or user.is_disabled:
-        raise LoginRequired("this user may no longer log in")
-    return Role(user.role)
+def _note(request: Request, record: CommandRecord) -> None:
+    """What is known of it by now: `GET commands/{id}` tells how a command ended that took longer."""
+    where = "site" if record.charge_point is None else f"charge point {record.charge_point}"
+    audit(
+        request,
+        "command",
+        subject=f"{where}, {record.id}",
+        old=dict(record.previous),
+        new=dict(record.requested),
+        result=record.status.value,
+    )
 
 
-async def _check_site(deps: Deps, wish: Command) -> None:
+async def _check_site(deps: Deps, wish: Command, sight: Sight) -> None:
     """Raises whatever speaks against the command before it is accepted."""
     seen = await deps.state.observe()
     snapshot = known(seen)
@@ -118,6 +113,7 @@ async def _check_site(deps: Deps, wish: Command) -> None:
         raise EdgeSilent("the site's edge does not run, so nobody would execute this")
     if snapshot.state.meta.is_stale:
         raise WallboxSilent("the wallbox is not heard of, so it could not confirm this")
+    control.check_sight(snapshot.state, sight, wish.charge_point, wish.wishes)
     control.check_possible(snapshot.state, wish.charge_point, wish.wishes)
 
 

@@ -9,10 +9,11 @@ import time
 from sanic import Request
 from sanic.response import BaseHTTPResponse
 
-from api.access import RULES, Caller, Origin, Role, Rule, decide
-from api.addresses import FORWARDED_HEADER, RELAYED_HEADER, client_address
-from api.ports import Deps, Login, deps_of
-from common.security.tokens import ACCESS, Claims, InvalidToken
+from api.access import RULES, Caller, Origin, Rule, decide, scope_of
+from api.addresses import FORWARDED_HEADER, RELAYED_HEADER, client_address, is_trusted
+from api.handlers.logins import Logins
+from api.ports import Deps, deps_of
+from common.security.tokens import Claims, InvalidToken
 
 _PARAMETER = re.compile(r"<(\w+)(?::\w+)?>")
 
@@ -25,13 +26,32 @@ async def guard(request: Request) -> None:
     origin = deps.origin_of(request)
     request.ctx.origin = origin
     request.ctx.address = _address(request, deps, origin)
-    rule = RULES.get((_method(request), template(request.route.path)))
-    login = None
+    request.ctx.is_tls = _is_tls(request, deps)
+    method = _method(request)
+    rule = RULES.get((method, template(request.route.path)))
+    request.ctx.login = None
+    caller = Caller(None, origin)
     if rule is not None and rule.roles is not None and origin in rule.origins:
-        login = _login(request, deps, rule)
-    is_elevated = login is not None and deps.elevations.until(login.session_id, time.time()) is not None
-    decide(rule, Caller(login.role if login else None, origin, is_elevated))
-    request.ctx.login = login
+        claims = _claims(request, deps, rule)
+        if claims is not None:
+            login = await logins_of(request).of(claims, request.ctx.address, scope_of(method, rule))
+            request.ctx.claims, request.ctx.login = claims, login
+            caller = Caller(
+                login.role,
+                origin,
+                # Without a second factor there is no elevation, also when it was taken away just now.
+                is_elevated=login.has_totp and deps.elevations.until(login.session_id, time.time()) is not None,
+                has_totp=login.has_totp,
+                is_limited=login.sight.is_limited,
+                scopes=login.scopes,
+            )
+    decide(method, rule, caller)
+
+
+def logins_of(request: Request) -> Logins:
+    """What app.py put there."""
+    logins: Logins = request.app.ctx.logins
+    return logins
 
 
 async def harden(_request: Request, response: BaseHTTPResponse) -> None:
@@ -61,25 +81,25 @@ def _address(request: Request, deps: Deps, origin: Origin) -> str:
     )
 
 
-def _login(request: Request, deps: Deps, rule: Rule) -> Login | None:
-    """Who is logged in; None if the request carries neither token nor ticket."""
+def _is_tls(request: Request, deps: Deps) -> bool:
+    """Whether a proxy of ours took this request by https; for the URL in a QR code alone."""
+    conn_info = request.conn_info
+    peer = conn_info.client_ip if conn_info is not None else ""
+    is_from_proxy = is_trusted(peer, deps.settings.trusted_proxies)
+    return is_from_proxy and request.headers.get("x-forwarded-proto", "") == "https"
+
+
+def _claims(request: Request, deps: Deps, rule: Rule) -> Claims | None:
+    """What the token or ticket says; None if the request carries neither."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise InvalidToken("the token is not valid", detail="not a bearer token")
-        return _known(deps.tokens.verify(ACCESS, token.strip()))
+        return deps.tokens.verify_bearer(token.strip())
     ticket = request.args.get("ticket") if rule.takes_ticket else None
     if ticket is None:
         return None
     claims = deps.tokens.verify(deps.tickets.audience, ticket)
     deps.tickets.redeem(claims, time.time())
-    return _known(claims)
-
-
-def _known(claims: Claims) -> Login:
-    try:
-        role = Role(claims.role)
-    except ValueError as exc:
-        raise InvalidToken("the token is not valid", detail="of an unknown role") from exc
-    return Login(claims.user, role, claims.session_id, claims.lasts_until)
+    return claims

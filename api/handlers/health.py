@@ -13,6 +13,7 @@ from sanic import HTTPResponse, Request
 from api import inputs
 from api.errors import NotReady
 from api.handlers.answers import json_answer
+from api.handlers.audit import trail_of
 from api.ports import Deps, deps_of
 from common.errors import AppError
 from common.health import Status
@@ -29,7 +30,8 @@ async def healthz(_request: Request) -> HTTPResponse:
 
 async def readyz(request: Request) -> HTTPResponse:
     inputs.query(request.query_string, ())
-    components = await _readiness(request.app.ctx).components(deps_of(request))
+    found = await _readiness(request.app.ctx).components(deps_of(request))
+    components = {**found, "audit": trail_of(request).component()}
     failing = [name for name, part in components.items() if part["status"] not in (Status.OK, Status.DISABLED)]
     if failing:
         raise NotReady(f"not working: {', '.join(failing)}", components)

@@ -14,19 +14,26 @@ from sanic.exceptions import WebsocketClosed
 from websockets.exceptions import ConnectionClosed
 
 from api import inputs, views
-from api.errors import UpgradeRequired
+from api.access import Scope
+from api.errors import LoginRequired, UpgradeRequired
 from api.fields import Selection
+from api.handlers.guard import logins_of
 from api.handlers.hub import Hub
 from api.handlers.state import selected_fields
 from api.handlers.tasks import ended
 from api.live import Outbox
-from api.ports import Deps, deps_of, login_of
+from api.ports import Deps, Login, deps_of, login_of
+from api.sight import Sight
 from common import logs
-from common.errors import FieldError, RedisUnavailable
+from common.errors import AppError, FieldError, RedisUnavailable
+from common.security.tokens import InvalidToken
 
 log = logs.get(__name__)
 
 TOKEN_EXPIRED = 4401
+LOOK_AGAIN_S = 5.0
+"""How long a connection may outlive its session, its user's role or limits."""
+
 FAULT = 1011
 
 SEND_TIMEOUT_S = 10.0
@@ -66,22 +73,38 @@ async def push(request: Request, ws: Websocket) -> None:
     """One connection, from handshake to close."""
     asked: Asked = request.ctx.live
     deps, hub = deps_of(request), hub_of(request)
-    outbox = Outbox(asked.selected)
+    login = login_of(request)
+    outbox = Outbox(asked.selected, login.sight)
     with hub.subscribed(outbox) as wake:
-        telling = asyncio.create_task(_tell(ws, deps, outbox, wake, asked))
+        telling = asyncio.create_task(_tell(ws, deps, outbox, wake, asked, login.sight))
         listening = asyncio.create_task(_ignore(ws))
-        expires_in_s = max(0.0, login_of(request).lasts_until - time.time())
+        asking = asyncio.create_task(_until_changed(request, login))
+        expires_in_s = max(0.0, login.lasts_until - time.time())
         try:
             done, _ = await asyncio.wait(
-                (telling, listening), timeout=expires_in_s, return_when=asyncio.FIRST_COMPLETED
+                (telling, listening, asking), timeout=expires_in_s, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
-            await ended(telling, listening)
+            await ended(telling, listening, asking)
             fault, _ = await asyncio.gather(telling, listening, return_exceptions=True)
-    if not done:
-        await ws.close(TOKEN_EXPIRED, "the access token has expired")
+    if not done or done == {asking}:
+        await ws.close(TOKEN_EXPIRED, "the access token has expired" if not done else "the login has changed or ended")
     elif telling in done:
         await _end(ws, fault)
+
+
+async def _until_changed(request: Request, login: Login) -> None:
+    """Return when the session is over, or its user may see other things than when it began."""
+    while True:
+        await asyncio.sleep(LOOK_AGAIN_S)
+        try:
+            now = await logins_of(request).of(request.ctx.claims, request.ctx.address, Scope.READ)
+        except (LoginRequired, InvalidToken):
+            return
+        except AppError:
+            continue  # the database is away
+        if (now.role, now.sight, now.scopes) != (login.role, login.sight, login.scopes):
+            return
 
 
 def hub_of(request: Request) -> Hub:
@@ -89,13 +112,13 @@ def hub_of(request: Request) -> Hub:
     return hub
 
 
-async def _tell(ws: Websocket, deps: Deps, outbox: Outbox, wake: asyncio.Event, asked: Asked) -> None:
+async def _tell(ws: Websocket, deps: Deps, outbox: Outbox, wake: asyncio.Event, asked: Asked, sight: Sight) -> None:
     if asked.since is not None:
         await _replay(ws, deps, outbox, asked.since)
     while True:
         wake.clear()
         if outbox.needs_snapshot:
-            message = await _snapshot(deps, outbox, asked.selected)
+            message = await _snapshot(deps, outbox, asked.selected, sight)
         else:
             message = outbox.take()
         if message is not None:
@@ -106,7 +129,7 @@ async def _tell(ws: Websocket, deps: Deps, outbox: Outbox, wake: asyncio.Event, 
             await wake.wait()
 
 
-async def _snapshot(deps: Deps, outbox: Outbox, selected: Selection) -> dict[str, Any] | None:
+async def _snapshot(deps: Deps, outbox: Outbox, selected: Selection, sight: Sight) -> dict[str, Any] | None:
     """The snapshot message; None while there is no state or no Redis, which may last."""
     try:
         seen = await deps.state.observe()
@@ -115,7 +138,7 @@ async def _snapshot(deps: Deps, outbox: Outbox, selected: Selection) -> dict[str
     if seen.snapshot is None:
         return None
     state = views.state(
-        seen.snapshot,
+        sight.of(seen.snapshot),
         site_name=deps.settings.site_name,
         now=deps.clock.now(),
         is_edge_alive=seen.is_edge_alive,
@@ -140,6 +163,8 @@ async def _replay(ws: Websocket, deps: Deps, outbox: Outbox, since: int) -> None
             changes.pop("is_stale", None)  # told as it is now, after the replay
             if entry.command is not None:
                 event = views.command_event(entry.command)
+                if not outbox.may_tell(event):
+                    continue
                 await _send(ws, {"type": "event", "seq": entry.seq, "event": event})
             elif entry.session is not None:
                 event = views.session_event(entry.session)

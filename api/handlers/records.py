@@ -8,7 +8,7 @@ from api import history as decisions
 from api import inputs, instants, statistics
 from api.access import Role
 from api.handlers.answers import json_answer
-from api.ports import Deps, SiteStore, deps_of, login_of
+from api.ports import Deps, SiteStore, deps_of, login_of, sight_of
 from common.store.rollup_rows import Resolution
 from common.store.rows import SampleRow
 
@@ -24,13 +24,14 @@ async def history(request: Request) -> HTTPResponse:
         now=deps.clock.now(),
         zone=deps.settings.time_zone,
     )
+    sight = sight_of(request)
     return json_answer(
         {
             "resolution_s": asked.step_s,
             "from": instants.text(asked.first_s),
             "to": instants.text(asked.end_s),
             **({} if asked.is_even else {"starts_at": [instants.text(start) for start in asked.starts]}),
-            "series": await _series(deps, asked),
+            "series": {path: values for path, values in (await _series(deps, asked)).items() if sight.sees_path(path)},
         }
     )
 

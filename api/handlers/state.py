@@ -5,7 +5,7 @@ from sanic import HTTPResponse, Request
 from api import fields, inputs, views
 from api.errors import NotFound, StateUnknown
 from api.handlers.answers import tagged_answer
-from api.ports import Observation, deps_of
+from api.ports import Observation, deps_of, sight_of
 from common.errors import FieldError
 from common.model import Snapshot
 
@@ -14,16 +14,18 @@ async def site(request: Request) -> HTTPResponse:
     inputs.query(request.query_string, ())
     deps = deps_of(request)
     seen = await deps.state.observe()
-    snapshot = known(seen)
+    sight = sight_of(request)
+    snapshot = sight.of(known(seen))
     shown = views.site(snapshot, site_name=deps.settings.site_name, is_edge_alive=seen.is_edge_alive)
-    return tagged_answer(request, shown, "site", snapshot.seq, shown["is_stale"])
+    return tagged_answer(request, shown, "site", snapshot.seq, shown["is_stale"], sight.key)
 
 
 async def state(request: Request) -> HTTPResponse:
     selected = selected_fields(inputs.query(request.query_string, {"fields"}))
     deps = deps_of(request)
     seen = await deps.state.observe()
-    snapshot = known(seen)
+    sight = sight_of(request)
+    snapshot = sight.of(known(seen))
     shown = views.state(
         snapshot,
         site_name=deps.settings.site_name,
@@ -31,22 +33,23 @@ async def state(request: Request) -> HTTPResponse:
         is_edge_alive=seen.is_edge_alive,
         selected=selected,
     )
-    return tagged_answer(request, shown, "state", snapshot.seq, shown["is_stale"], selected.paths)
+    return tagged_answer(request, shown, "state", snapshot.seq, shown["is_stale"], selected.paths, sight.key)
 
 
 async def charge_points(request: Request) -> HTTPResponse:
     inputs.query(request.query_string, ())
     seen = await deps_of(request).state.observe()
-    snapshot = known(seen)
+    sight = sight_of(request)
+    snapshot = sight.of(known(seen))
     head = views.head(snapshot, is_edge_alive=seen.is_edge_alive)
     items = [views.charge_point(key, value) for key, value in snapshot.state.charge_points.items()]
-    return tagged_answer(request, {**head, "items": items}, "chargepoints", snapshot.seq, head["is_stale"])
+    return tagged_answer(request, {**head, "items": items}, "chargepoints", snapshot.seq, head["is_stale"], sight.key)
 
 
 async def charge_point(request: Request, id: str) -> HTTPResponse:  # noqa: A002 -- the name in the URL's template
     inputs.query(request.query_string, ())
     seen = await deps_of(request).state.observe()
-    snapshot = known(seen)
+    snapshot = sight_of(request).of(known(seen))
     shown = snapshot.state.charge_points.get(id)
     if shown is None:
         raise NotFound("there is no such charge point")

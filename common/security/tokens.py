@@ -8,10 +8,12 @@ public half.
 
 import base64
 import hashlib
+import json
 import os
+import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,13 @@ from common.errors import AppError
 
 ALGORITHM = "EdDSA"
 ACCESS = "wallport-access"
-"""Audience of access tokens."""
+"""Audience of access tokens. Tokens that live longer name their kind behind it; the relay's door takes all of them."""
+API = f"{ACCESS}:api"
+"""Audience of personal API tokens."""
+LEGACY = f"{ACCESS}:legacy"
+"""Audience of the existing app's tokens, which it cannot renew."""
+BEARER = frozenset({ACCESS, API, LEGACY})
+"""What may stand in an Authorization field."""
 TICKET = "wallport-ticket"
 """Audience of tickets: what a browser puts into a URL, since it cannot set a header there. The process that made one
 is named behind it, `wallport-ticket:…`."""
@@ -58,6 +66,7 @@ class Claims:
     """What a token says. `session_id` names one login, `token_id` this very token; instants in Unix seconds.
 
     `lasts_until` is when what this token opens must end: its own end, or for a ticket that of the login behind it.
+    `is_limited` and `has_totp` were true of the user when it was issued; they count while the database is away.
     """
 
     user: str
@@ -67,6 +76,9 @@ class Claims:
     expires_at: int
     lasts_until: int
     token_id: str
+    audience: str = ACCESS
+    is_limited: bool = False
+    has_totp: bool = False
 
 
 class TokenKey:
@@ -88,14 +100,62 @@ class TokenKey:
         return cls(_load_or_create(path), site)
 
     def issue(
-        self, audience: str, *, user: str, role: str, session_id: str, ttl_s: int, lasts_until: int | None = None
+        self,
+        audience: str,
+        *,
+        user: str,
+        role: str,
+        session_id: str,
+        ttl_s: int,
+        lasts_until: int | None = None,
+        is_limited: bool = False,
+        has_totp: bool = False,
     ) -> tuple[str, Claims]:
         """A fresh token and what it says. Valid from now, for `ttl_s` seconds of real time."""
         issued_at = int(self._now())
         expires_at = issued_at + ttl_s
-        until = expires_at if lasts_until is None else lasts_until
-        claims = Claims(user, role, session_id, issued_at, expires_at, until, secrets.token_urlsafe(12))
-        payload = {
+        claims = Claims(
+            user=user,
+            role=role,
+            session_id=session_id,
+            issued_at=issued_at,
+            expires_at=expires_at,
+            lasts_until=expires_at if lasts_until is None else lasts_until,
+            token_id=secrets.token_urlsafe(12),
+            audience=audience,
+            is_limited=is_limited,
+            has_totp=has_totp,
+        )
+        return jwt.encode(self._payload(claims), self._private_key, ALGORITHM, headers={"kid": self.key_id}), claims
+
+    def issue_legacy(
+        self, *, user: str, role: str, session_id: str, ttl_s: int, is_limited: bool, claims: Mapping[str, Any]
+    ) -> str:
+        """A token that the existing app can read: `claims` stand in it besides ours.
+
+        That app decodes the payload with the standard alphabet and pads it wrongly, so its base64 has neither `-` nor
+        `_` and a length that needs no padding or two characters of it.
+        """
+        issued_at = int(self._now())
+        own = Claims(
+            user=user,
+            role=role,
+            session_id=session_id,
+            issued_at=issued_at,
+            expires_at=issued_at + ttl_s,
+            lasts_until=issued_at + ttl_s,
+            token_id=secrets.token_urlsafe(12),
+            audience=LEGACY,
+            is_limited=is_limited,
+        )
+        payload = _plain_json({**claims, **self._payload(own)})
+        while len(payload) % 3 == 2:  # base64 takes three bytes at a time
+            payload = payload[:-1] + b" }"  # white space means nothing in JSON
+        return jwt.PyJWS().encode(payload, self._private_key, ALGORITHM, headers={"kid": self.key_id})
+
+    def _payload(self, claims: Claims) -> dict[str, Any]:
+        marks = {"lim": claims.is_limited, "otp": claims.has_totp}
+        return {
             "sub": claims.user,
             "role": claims.role,
             "site": self.site,
@@ -104,12 +164,19 @@ class TokenKey:
             "iat": claims.issued_at,
             "exp": claims.expires_at,
             "until": claims.lasts_until,
-            "aud": audience,
+            "aud": claims.audience,
+            **{name: True for name, is_set in marks.items() if is_set},
         }
-        return jwt.encode(payload, self._private_key, ALGORITHM, headers={"kid": self.key_id}), claims
+
+    def verify_bearer(self, token: str) -> Claims:
+        """What a valid token of an Authorization field says, whatever its kind; raises InvalidToken."""
+        return self._verify(BEARER, token)
 
     def verify(self, audience: str, token: str) -> Claims:
         """What a valid token of this audience says; raises InvalidToken for anything else."""
+        return self._verify({audience}, token)
+
+    def _verify(self, audiences: Collection[str], token: str) -> Claims:
         try:
             payload = _signed(
                 self._public_key, token, ("sub", "role", "site", "sid", "jti", "iat", "exp", "until", "aud")
@@ -117,7 +184,7 @@ class TokenKey:
             claims = _claims_of(payload)
         except ValueError as exc:
             raise InvalidToken("the token is not valid", detail=str(exc)) from exc
-        if payload["aud"] != audience:
+        if claims.audience not in audiences:
             raise InvalidToken("the token is not valid", detail="of another audience")
         if payload["site"] != self.site:
             raise InvalidToken("the token is not valid", detail="of another site")
@@ -178,7 +245,7 @@ def _signed(public_key: Ed25519PublicKey, token: str, claims: tuple[str, ...]) -
 
 
 def _claims_of(payload: dict[str, Any]) -> Claims:
-    texts = [payload[name] for name in ("sub", "role", "site", "sid", "jti")]
+    texts = [payload[name] for name in ("sub", "role", "site", "sid", "jti", "aud")]
     numbers = [payload[name] for name in ("iat", "exp", "until")]
     if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
         raise ValueError("a claim has the wrong type")
@@ -190,7 +257,16 @@ def _claims_of(payload: dict[str, Any]) -> Claims:
         expires_at=payload["exp"],
         lasts_until=payload["until"],
         token_id=payload["jti"],
+        audience=payload["aud"],
+        is_limited=payload.get("lim") is True,
+        has_totp=payload.get("otp") is True,
     )
+
+
+def _plain_json(value: Mapping[str, Any]) -> bytes:
+    """ASCII without the three characters whose bits can become `-` or `_` in base64."""
+    text = json.dumps(value, separators=(",", ":"))
+    return re.sub("[>?~]", lambda match: f"\\u{ord(match[0]):04x}", text).encode("ascii")
 
 
 def _load_or_create(path: Path) -> Ed25519PrivateKey:

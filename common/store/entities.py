@@ -8,9 +8,12 @@ from typing import Any
 
 from pony.orm import Optional, PrimaryKey, Required
 
+from common.store import entities_people
+
 
 def define(db: Any) -> None:
     """The units and the meaning of NULL stand in `rows.py`."""
+    entities_people.define(db)
 
     class Sample(db.Entity):  # type: ignore[misc]  # Pony has no types
         _table_ = "sample"

@@ -37,3 +37,21 @@ class SessionUnknown(StoreError):
     """There is no charge session of this id."""
 
     code = "session_unknown"
+
+
+class LastAdmin(StoreError):
+    """Without this admin nobody could manage the site any more."""
+
+    code = "last_admin"
+
+
+class SetupClosed(StoreError):
+    """The first user was made already, or the link is wrong, used or too old."""
+
+    code = "setup_closed"
+
+
+class TokensFull(StoreError):
+    """The user has as many API tokens as anybody may."""
+
+    code = "too_many_tokens"

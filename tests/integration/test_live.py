@@ -173,7 +173,8 @@ def test_without_a_login_there_is_no_handshake(api: RunningApi) -> None:
 def test_the_connection_ends_with_the_access_token(api: RunningApi) -> None:
     """Close code 4401, so that a client knows to log in again."""
     key = TokenKey.from_file(api.settings.token_key_file, "home")
-    token, _ = key.issue(ACCESS, user="viewer", role="viewer", session_id="s", ttl_s=2)
+    session_id = key.verify(ACCESS, api.login("viewer")["authorization"].removeprefix("Bearer ")).session_id
+    token, _ = key.issue(ACCESS, user="viewer", role="viewer", session_id=session_id, ttl_s=2)
     api.tokens["viewer"] = token
     with api.live() as ws:
         assert receive(ws)["type"] == "snapshot"

@@ -22,22 +22,24 @@ STRICT = Rule(roles=ADMINS, origins=LAN_ONLY, needs_elevation=True)
 def test_what_is_missing_is_named(rule: Rule | None, caller: Caller, code: str) -> None:
     """And a route without a rule is closed to everybody."""
     with pytest.raises(AppError) as caught:
-        decide(rule, caller)
+        decide("GET", rule, caller)
     assert caught.value.code == code
 
 
 def test_whoever_has_all_of_it_passes() -> None:
     """No exception."""
-    decide(STRICT, Caller(Role.ADMIN, Origin.LAN, is_elevated=True))
-    decide(Rule(), Caller(Role.VIEWER, Origin.RELAY))
-    decide(WITHOUT_LOGIN, Caller(None, Origin.RELAY))
+    decide("GET", STRICT, Caller(Role.ADMIN, Origin.LAN, is_elevated=True))
+    decide("GET", Rule(), Caller(Role.VIEWER, Origin.RELAY))
+    decide("GET", WITHOUT_LOGIN, Caller(None, Origin.RELAY))
 
 
 def test_only_health_and_login_answer_without_one() -> None:
     """The rule of the design; whoever adds to this list must say why."""
     open_to_all = {path for (_, path), rule in RULES.items() if rule.roles is None}
-    assert open_to_all == {"/healthz", "/readyz", "/api/v1/auth/login", "/internal/token-key"}
+    logins = {f"/api/v1/auth/{way}" for way in ("login", "refresh", "pair", "setup")}
+    assert open_to_all == {"/healthz", "/readyz", "/internal/token-key", *logins}
     assert RULES["GET", "/internal/token-key"].origins == {Origin.RELAY}
+    assert RULES["POST", "/api/v1/auth/setup"].origins == {Origin.LAN}
 
 
 def test_tickets_open_only_what_browsers_cannot_send_a_header_to() -> None:

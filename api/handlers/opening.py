@@ -1,0 +1,135 @@
+"""How a login begins, whatever the way: a password that is right, a device in the store, tokens for it.
+
+Called by the handlers of logging in, and by those of the existing app's routes.
+"""
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sanic import Request
+
+from api import inputs
+from api.access import Role
+from api.addresses import network_of
+from api.errors import LoginFailed
+from api.handlers.audit import audit
+from api.handlers.guard import logins_of
+from api.ports import deps_of
+from api.shapes_people import LoginAnswer, UserShape
+from common.errors import AppError
+from common.security import refresh_tokens
+from common.security.tokens import ACCESS, ACCESS_TTL_S
+from common.store import devices, users
+from common.store.names import name_key
+from common.store.rows import UserRow
+from common.store.rows_people import Account, DeviceRow, Kind
+
+LEGACY_TTL_S = 180 * 86_400
+"""The existing app logs in anew when it starts, and never in between."""
+
+NAMELESS = "unnamed device"
+
+
+async def checked_password(request: Request, username: str, password: str, action: str = "login") -> Account:
+    """The user of this name, if it is their password and they may log in; raises LoginFailed or TooManyAttempts.
+
+    What is wrong is the same answer, in text and in time. `action` is what a failure is called in the audit.
+    """
+    deps = deps_of(request)
+    account, network = name_key(username), network_of(request.ctx.address)
+    now = time.monotonic()
+    deps.logins.admit(account, network, now)
+    try:
+        found = await deps.store.run(users.get_account, username)
+        verdict = await deps.passwords.verify(found.user.password_hash if found else None, password)
+        if found is None or not verdict.is_right or found.user.is_disabled:
+            # A name that nobody has may be a password in the wrong field: it is kept nowhere.
+            audit(request, action, user=found.user.name if found else None, result=LoginFailed.code)
+            raise LoginFailed("the name or the password is wrong")
+        if verdict.needs_rehash:
+            await deps.store.run(users.set_password_hash, found.user.name, await deps.passwords.hash(password))
+    except LoginFailed:
+        raise
+    except AppError:
+        deps.logins.undo(account, network, now)
+        raise
+    deps.logins.succeeded(account, network, now)
+    return found
+
+
+async def open_login(request: Request, account: Account, kind: Kind, device_name: str | None) -> LoginAnswer:
+    """A device with a refresh token, and its first access token."""
+    token = refresh_tokens.new()
+    device = await _add_device(
+        request,
+        account.user,
+        kind,
+        device_name,
+        lasts_s=refresh_tokens.LASTS_S,
+        family_hash=token.family_hash,
+        refresh_hash=token.token_hash,
+    )
+    return answer(request, account, device.id, token.text)
+
+
+async def open_legacy(
+    request: Request, account: Account, device_name: str, claims: Mapping[str, Any]
+) -> tuple[str, str]:
+    """A token for the existing app with `claims` as it reads them, and the id of its session."""
+    device = await _add_device(request, account.user, Kind.LEGACY, device_name, lasts_s=LEGACY_TTL_S)
+    token = deps_of(request).tokens.issue_legacy(
+        user=account.user.name,
+        role=account.user.role,
+        session_id=device.id,
+        ttl_s=LEGACY_TTL_S,
+        is_limited=account.charge_points is not None,
+        claims=claims,
+    )
+    return token, device.id
+
+
+def answer(request: Request, account: Account, session_id: str, refresh_token: str) -> LoginAnswer:
+    """An access token for a session, beside its refresh token."""
+    user = account.user
+    token, _ = deps_of(request).tokens.issue(
+        ACCESS,
+        user=user.name,
+        role=user.role,
+        session_id=session_id,
+        ttl_s=ACCESS_TTL_S,
+        is_limited=account.charge_points is not None,
+        has_totp=user.totp_secret is not None,
+    )
+    return LoginAnswer(token, refresh_token, ACCESS_TTL_S, UserShape(user.name, Role(user.role).value))
+
+
+async def _add_device(
+    request: Request,
+    user: UserRow,
+    kind: Kind,
+    name: str | None,
+    *,
+    lasts_s: int,
+    family_hash: str | None = None,
+    refresh_hash: str | None = None,
+) -> DeviceRow:
+    now = int(time.time())
+    device = DeviceRow(
+        id=secrets.token_urlsafe(12),
+        user_id=user.id,
+        kind=kind.value,
+        name=NAMELESS if name is None else inputs.label(name, "device_name"),
+        scopes=(),
+        created_at=now,
+        expires_at=now + lasts_s,
+        seen_at=now,
+        seen_from=request.ctx.address,
+        family_hash=family_hash,
+        refresh_hash=refresh_hash,
+    )
+    forgotten = await deps_of(request).store.run(devices.add, device)
+    logins_of(request).revoked(*forgotten)
+    audit(request, "login", user=user.name, new={"device": device.name, "kind": device.kind, "device_id": device.id})
+    return device

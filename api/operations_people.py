@@ -1,0 +1,188 @@
+"""Logins, users, devices, second factors and the audit, as the OpenAPI document describes them; see operations.py.
+
+Pure.
+"""
+
+from collections.abc import Mapping
+
+from api import shapes_people as shapes
+from api.audit import MOST_ITEMS
+from api.operation import Operation, Parameter
+
+_TEXT = {"type": "string"}
+_INSTANT = {"type": "string", "format": "date-time"}
+_BODY = ("malformed_body", "invalid_input")
+_STORE = ("store_unavailable", "overloaded")
+_GUESSED = ("too_many_attempts", *_STORE)
+_DEVICE = Parameter("id", "as in `GET /api/v1/me/devices`", _TEXT)
+_TOKEN = Parameter("id", "as in `GET /api/v1/me/api-tokens`", _TEXT)
+_NAME = Parameter("name", "as in `GET /api/v1/users`; upper and lower case alike", _TEXT)
+_FILTERS = (
+    Parameter("from", "the first instant", _INSTANT),
+    Parameter("to", "the instant before which it ends", _INSTANT),
+    Parameter("user", "a user's name, exactly", _TEXT),
+    Parameter("action", "like `login`, `command`, `user_change`, `export`", _TEXT),
+    Parameter("result", "`ok`, a command's status, or an error's code", _TEXT),
+)
+
+PEOPLE: Mapping[tuple[str, str], Operation] = {
+    ("POST", "/api/v1/auth/login"): Operation(
+        "Log in",
+        shapes.LoginAnswer,
+        body=shapes.LoginBody,
+        problems=(*_BODY, "login_failed", *_GUESSED),
+    ),
+    ("POST", "/api/v1/auth/refresh"): Operation(
+        "A new access token, and the next refresh token",
+        shapes.LoginAnswer,
+        body=shapes.RefreshBody,
+        problems=(*_BODY, "invalid_token", *_STORE),
+        description="Each refresh token is good once. One that is used again ends the login that it belongs to.",
+    ),
+    ("POST", "/api/v1/auth/pair"): Operation(
+        "Log in with the secret of a pairing's QR code",
+        shapes.LoginAnswer,
+        body=shapes.PairBody,
+        problems=(*_BODY, "login_failed", *_GUESSED),
+    ),
+    ("POST", "/api/v1/auth/setup"): Operation(
+        "Make the first admin, with the secret of a setup link",
+        shapes.LoginAnswer,
+        body=shapes.SetupBody,
+        problems=(*_BODY, "setup_closed", *_GUESSED),
+        description="`wallport-api setup-link` on the box prints the link. It is good once, while there is no user.",
+    ),
+    ("POST", "/api/v1/auth/logout"): Operation("End this login", None, problems=_STORE, success="204"),
+    ("POST", "/api/v1/auth/pairing"): Operation(
+        "A QR code for a new phone, good for 5 minutes and once",
+        shapes.PairingAnswer,
+        problems=_STORE,
+        description="Who scans it is logged in as you, on the LAN or through the relay: `POST auth/pair`.",
+    ),
+    ("POST", "/api/v1/auth/ticket"): Operation(
+        "A ticket: `?ticket=` in place of a token, for 30 s and once",
+        shapes.TicketAnswer,
+        problems=_STORE,
+        description="For browsers, which cannot set a header on a websocket or a link.",
+    ),
+    ("GET", "/internal/token-key"): Operation(
+        "The public key of this site's tokens",
+        shapes.TokenKeyAnswer,
+        description="For the edge alone, on its own socket.",
+        problems=("invalid_input",),
+    ),
+    ("POST", "/api/v1/auth/elevate"): Operation(
+        "Enter a code: this session may do admin actions for 5 minutes",
+        shapes.ElevateAnswer,
+        body=shapes.ElevateBody,
+        problems=(*_BODY, "wrong_code", "totp_not_set_up", *_GUESSED),
+    ),
+    ("GET", "/api/v1/me"): Operation("Who is logged in", shapes.MeAnswer, problems=("invalid_input", *_STORE)),
+    ("PUT", "/api/v1/me/password"): Operation(
+        "Change one's password",
+        None,
+        body=shapes.PasswordBody,
+        problems=(*_BODY, "login_failed", *_GUESSED),
+        success="204",
+        description="All other devices and all API tokens end.",
+    ),
+    ("POST", "/api/v1/me/totp"): Operation(
+        "Begin to set up an authenticator app", shapes.TotpAnswer, problems=("totp_already_set_up", *_STORE)
+    ),
+    ("POST", "/api/v1/me/totp/confirm"): Operation(
+        "Put the authenticator app to use, by its first code",
+        shapes.ConfirmAnswer,
+        body=shapes.ConfirmBody,
+        problems=(*_BODY, "wrong_code", "totp_not_set_up", "totp_already_set_up", *_GUESSED),
+    ),
+    ("POST", "/api/v1/me/totp/recovery-codes"): Operation(
+        "Fresh recovery codes in place of all that are left", shapes.RecoveryCodesAnswer, problems=_STORE
+    ),
+    ("DELETE", "/api/v1/me/totp"): Operation("Take one's second factor away", None, problems=_STORE, success="204"),
+    ("GET", "/api/v1/me/devices"): Operation(
+        "What is logged in as you", shapes.DevicesAnswer, problems=("invalid_input", *_STORE)
+    ),
+    ("PATCH", "/api/v1/me/devices/{id}"): Operation(
+        "Rename a device",
+        shapes.DeviceShape,
+        body=shapes.DeviceBody,
+        parameters=(_DEVICE,),
+        problems=(*_BODY, "not_found", *_STORE),
+    ),
+    ("DELETE", "/api/v1/me/devices/{id}"): Operation(
+        "End a device's login at once", None, parameters=(_DEVICE,), problems=("not_found", *_STORE), success="204"
+    ),
+    ("GET", "/api/v1/me/api-tokens"): Operation(
+        "Tokens for programs", shapes.ApiTokensAnswer, problems=("invalid_input", *_STORE)
+    ),
+    ("POST", "/api/v1/me/api-tokens"): Operation(
+        "A new token for a program, such as Home Assistant",
+        shapes.ApiTokenAnswer,
+        body=shapes.ApiTokenBody,
+        problems=(*_BODY, "too_many_tokens", *_STORE),
+        success="201",
+    ),
+    ("DELETE", "/api/v1/me/api-tokens/{id}"): Operation(
+        "End a token at once", None, parameters=(_TOKEN,), problems=("not_found", *_STORE), success="204"
+    ),
+    ("GET", "/api/v1/users"): Operation("Everybody", shapes.AccountsAnswer, problems=("invalid_input", *_STORE)),
+    ("POST", "/api/v1/users"): Operation(
+        "Add a user",
+        shapes.AccountShape,
+        body=shapes.UserBody,
+        problems=(*_BODY, "user_exists", *_STORE),
+        success="201",
+    ),
+    ("GET", "/api/v1/users/{name}"): Operation(
+        "One user",
+        shapes.AccountShape,
+        parameters=(_NAME,),
+        problems=("invalid_input", "not_found", "user_unknown", *_STORE),
+    ),
+    ("PATCH", "/api/v1/users/{name}"): Operation(
+        "Change a user",
+        shapes.AccountShape,
+        body=shapes.UserChangeBody,
+        parameters=(_NAME,),
+        problems=(*_BODY, "not_found", "user_unknown", "last_admin", *_STORE),
+    ),
+    ("DELETE", "/api/v1/users/{name}"): Operation(
+        "Delete a user; the charge sessions stay",
+        None,
+        parameters=(
+            _NAME,
+            Parameter(
+                "pseudonymise",
+                "`true` takes the name and the tags out of the sessions, also of a user who was deleted before",
+                {"type": "string", "enum": ["true", "false"]},
+            ),
+        ),
+        problems=("invalid_input", "not_found", "user_unknown", "last_admin", *_STORE),
+        success="204",
+    ),
+    ("DELETE", "/api/v1/users/{name}/totp"): Operation(
+        "Take a user's second factor away, for whoever lost theirs",
+        None,
+        parameters=(_NAME,),
+        problems=("not_found", "user_unknown", *_STORE),
+        success="204",
+    ),
+    ("GET", "/api/v1/admin/audit"): Operation(
+        "Who did what, the newest first",
+        shapes.AuditAnswer,
+        parameters=(
+            *_FILTERS,
+            Parameter("limit", f"how many, at most {MOST_ITEMS}", {"type": "integer", "minimum": 1}),
+            Parameter("cursor", "`next_cursor` of the page before", _TEXT),
+        ),
+        problems=("invalid_input", *_STORE),
+    ),
+    ("GET", "/api/v1/admin/audit.csv"): Operation(
+        "The same as a file",
+        str,
+        parameters=_FILTERS,
+        problems=("invalid_input", *_STORE),
+        media_type="text/csv",
+    ),
+}
+"""(method, path) → what it does."""
