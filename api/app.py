@@ -216,7 +216,7 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
         stack.push_async_callback(ended, trail)
         stack.push_async_callback(app.ctx.trail.settled)  # before its task ends, after the last request
         await stack.enter_async_context(listeners.serving(app, lan, relay))
-        await _tell_if_new(store)
+        stack.push_async_callback(ended, asyncio.create_task(_tell_if_new(store)))
         yield Running(app, host, port)
 
 

@@ -13,7 +13,7 @@ from sanic import HTTPResponse, Request
 from api import inputs
 from api.errors import NotReady
 from api.handlers.answers import json_answer
-from api.handlers.audit import trail_of
+from api.handlers.audit import Trail, trail_of
 from api.ports import Deps, deps_of
 from common.errors import AppError
 from common.health import Status
@@ -30,8 +30,7 @@ async def healthz(_request: Request) -> HTTPResponse:
 
 async def readyz(request: Request) -> HTTPResponse:
     inputs.query(request.query_string, ())
-    found = await _readiness(request.app.ctx).components(deps_of(request))
-    components = {**found, "audit": trail_of(request).component()}
+    components = await _readiness(request.app.ctx).components(deps_of(request), trail_of(request))
     failing = [name for name, part in components.items() if part["status"] not in (Status.OK, Status.DISABLED)]
     if failing:
         raise NotReady(f"not working: {', '.join(failing)}", components)
@@ -46,11 +45,11 @@ class Readiness:
         self._known_at = float("-inf")
         self._lock = asyncio.Lock()
 
-    async def components(self, deps: Deps) -> Components:
+    async def components(self, deps: Deps, trail: Trail) -> Components:
         async with self._lock:
             if time.monotonic() - self._known_at >= READINESS_KEPT_S:
                 database, redis = await asyncio.gather(_probed(deps.store.ping()), _edge_and_redis(deps))
-                self._components = {"database": database, **redis}
+                self._components = {"database": database, **redis, "audit": trail.component()}
                 self._known_at = time.monotonic()
             return self._components
 

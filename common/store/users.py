@@ -38,6 +38,8 @@ def add(
 
     try:
         return store.run(work)
+    except UserExists:
+        raise
     except StoreConflict as exc:
         raise UserExists(f"there is a user {kept!r} already", detail=exc.detail) from exc
 

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import socket
 import stat
@@ -15,6 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
+from common.store import audit, users
+from common.store.bind import open_store
+from common.store.rows_people import AuditFilter
 from tests.kit.api_client import PASSWORD, api_environment, running_api
 from tests.kit.edge_double import EdgeDouble
 from tests.kit.ports import reserved_port
@@ -113,7 +117,12 @@ def test_bad_settings_are_named_all_at_once(environ: dict[str, str]) -> None:
 
 
 def test_users_are_managed_without_a_secret_as_an_argument(environ: dict[str, str], tmp_path: Path) -> None:
-    """Add, list, change, disable, enable; the password comes from a file or a prompt and is never printed."""
+    """Setup link, add, list, change, disable, enable; the password comes from a file and is never printed.
+
+    There is no setup link once there is a user, and the last admin stays.
+    """
+    link = wallport_api(environ, "setup-link")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/setup#wps_[\w-]{43}\n", link.stdout), link.stderr
     secret_file = tmp_path / "password"
     secret_file.write_text(f"{PASSWORD}\n")
     added = wallport_api(environ, "user", "add", "Anna", "--role", "admin", "--password-file", str(secret_file))
@@ -122,9 +131,19 @@ def test_users_are_managed_without_a_secret_as_an_argument(environ: dict[str, st
     assert from_stdin.returncode == 0, from_stdin.stderr
     shown = wallport_api(environ, "user", "totp", "anna").stdout
     assert "otpauth://totp/" in shown
+    assert "last admin" in wallport_api(environ, "user", "disable", "ANNA").stderr
+    assert "users already" in wallport_api(environ, "setup-link").stderr
+    store = open_store(environ["WALLPORT_DATABASE_URL"])
+    users.add(store, name="Bert", password_hash="h", role="admin", created_at=1)
     assert wallport_api(environ, "user", "disable", "ANNA").returncode == 0
-    assert wallport_api(environ, "user", "list").stdout == "Anna\tadmin, disabled, totp\n"
-    assert wallport_api(environ, "user", "enable", "anna").returncode == 0
+    assert "Anna\tadmin, disabled, totp\n" in wallport_api(environ, "user", "list").stdout
+    assert wallport_api(environ, "user", "reset-totp", "anna").returncode == 0
+    anna = users.get(store, "Anna")
+    assert anna is not None
+    assert anna.totp_secret is None
+    noted = [row.action for row in audit.find(store, AuditFilter(), 10) if row.origin == "box"]
+    assert noted == ["totp_reset", "user_change", "totp_confirm", "password_change", "user_add", "setup_link"]
+    store.close()
     assert PASSWORD not in added.stdout + added.stderr + from_stdin.stdout + from_stdin.stderr
 
 

@@ -76,10 +76,13 @@ class RunningApi:
 
 
 @contextmanager
-def running_api(folder: Path, redis_url: str, database_url: str, **environ: str) -> Iterator[RunningApi]:
+def running_api(
+    folder: Path, redis_url: str, database_url: str, *, users_of_tests: bool = True, **environ: str
+) -> Iterator[RunningApi]:
     """The api with the users viewer, driver and admin, whose password is PASSWORD; stopped at the end."""
     settings = read_settings(api_environment(folder, redis_url, database_url, **environ))
-    _add_users(database_url)
+    if users_of_tests:
+        _add_users(database_url)
     with _in_thread(settings) as (running, stop), _clients(settings, running.port) as (lan, relay):
         yield RunningApi(settings, running.port, lan, relay, running.app, stop)
 

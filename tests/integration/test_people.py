@@ -1,0 +1,597 @@
+"""Logins that last, devices, API tokens, pairing, users and their limits, asked over the api's two real listeners."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pyotp
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from api import access
+from api.handlers import control, live, logins
+from common.security import refresh_tokens, totp
+from common.security.device_keys import decode_public_key
+from common.security.refresh_tokens import digest
+from common.security.tokens import ACCESS, API, LEGACY, TICKET, TokenCheck, TokenKey
+from common.store import devices, setup, users
+from common.store.bind import Store, open_store
+from common.store.rows_people import DeviceRow, Kind
+from tests.kit.api_client import PASSWORD, RunningApi, problem, running_api
+from tests.kit.edge_double import EdgeDouble
+from tests.kit.states import SITE
+from tests.kit.waiting import eventually
+
+NEW_PASSWORD = "another horse battery"
+
+
+@pytest.fixture
+def edge(redis_url: str) -> Iterator[EdgeDouble]:
+    """An edge with two charge points."""
+    edge = EdgeDouble(redis_url)
+    edge.tell(replace(SITE, charge_points={"1": SITE.charge_points["1"], "2": SITE.charge_points["1"]}))
+    edge.beat()
+    yield edge
+    edge.close()
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    store = open_store(sqlite_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def api(tmp_path: Path, redis_url: str, sqlite_url: str, store: Store) -> Iterator[RunningApi]:
+    with running_api(tmp_path, redis_url, sqlite_url) as api:
+        yield api
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def logged_in(api: RunningApi, name: str, client: httpx.Client | None = None, **more: str) -> dict[str, Any]:
+    answer = (client or api.lan).post("/api/v1/auth/login", json={"username": name, "password": PASSWORD, **more})
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def elevated(api: RunningApi, store: Store, name: str = "admin") -> dict[str, str]:
+    """The headers of a user who entered a code."""
+    secret = totp.new_secret()
+    users.set_totp_secret(store, name, secret)
+    headers = api.login(name)
+    answer = api.lan.post("/api/v1/auth/elevate", json={"code": pyotp.TOTP(secret).now()}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return headers
+
+
+def audited(api: RunningApi, headers: dict[str, str], query: str = "") -> list[dict[str, Any]]:
+    answer = api.lan.get(f"/api/v1/admin/audit{query}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+# Refresh tokens and devices
+
+
+def test_a_refresh_token_is_good_once_and_a_second_use_ends_the_login(api: RunningApi, edge: EdgeDouble) -> None:
+    """The thief's token and the owner's both die, also the access token that is still young; other logins live on."""
+    first, other = logged_in(api, "driver"), logged_in(api, "driver")
+    second = api.relay.post("/api/v1/auth/refresh", json={"refresh_token": first["refresh_token"]}).json()
+    assert second["user"] == {"name": "driver", "role": "driver"}
+    assert second["refresh_token"] != first["refresh_token"]
+    assert api.lan.get("/api/v1/state", headers=bearer(second["access_token"])).status_code == 200
+    for token in (first["refresh_token"], second["refresh_token"]):
+        again = api.lan.post("/api/v1/auth/refresh", json={"refresh_token": token})
+        assert problem(again)["code"] == "invalid_token"
+    for body in (first, second):
+        ended = api.lan.get("/api/v1/state", headers=bearer(body["access_token"]))
+        assert problem(ended)["code"] == "login_required"
+    assert api.lan.get("/api/v1/state", headers=bearer(other["access_token"])).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["x", "", "wpr_a.b", refresh_tokens.new().text, "wpr_" + "a" * 100, "\ud800"])
+def test_what_is_no_refresh_token_is_refused(api: RunningApi, token: str) -> None:
+    """Alike, whatever it is."""
+    answer = api.lan.post("/api/v1/auth/refresh", content=json.dumps({"refresh_token": token}))
+    assert problem(answer)["code"] in ("invalid_token", "invalid_input", "malformed_body")
+
+
+def test_a_disabled_user_refreshes_nothing(api: RunningApi, store: Store) -> None:
+    body = logged_in(api, "driver")
+    users.set_disabled(store, "driver", True)
+    refused = api.lan.post("/api/v1/auth/refresh", json={"refresh_token": body["refresh_token"]})
+    assert problem(refused)["code"] == "invalid_token"
+
+
+def test_devices_are_listed_renamed_and_revoked_at_once(api: RunningApi, edge: EdgeDouble) -> None:
+    """With name, address and kind; a revoked one's token and live connection end, and its refresh token too."""
+    phone = logged_in(api, "driver", device_name="Anna's phone")
+    headers = api.login("driver")
+    items = {item["name"]: item for item in api.get("/api/v1/me/devices", "driver").json()["items"]}
+    assert set(items) == {"Anna's phone", "unnamed device"}
+    assert items["unnamed device"]["is_current"]
+    assert (items["Anna's phone"]["kind"], items["Anna's phone"]["seen_from"]) == ("app", "127.0.0.1")
+    path = "/api/v1/me/devices/" + items["Anna's phone"]["id"]
+    assert api.lan.patch(path, json={"name": "tablet"}, headers=headers).json()["name"] == "tablet"
+    assert problem(api.lan.patch(path, json={"name": "a\u202eb"}, headers=headers))["code"] == "invalid_input"
+    assert api.lan.get("/api/v1/state", headers=bearer(phone["access_token"])).status_code == 200
+    assert api.lan.delete(path, headers=headers).status_code == 204
+    refused = api.lan.get("/api/v1/state", headers=bearer(phone["access_token"]))
+    assert problem(refused)["code"] == "login_required"
+    refresh = api.lan.post("/api/v1/auth/refresh", json={"refresh_token": phone["refresh_token"]})
+    assert problem(refresh)["code"] == "invalid_token"
+    assert problem(api.lan.delete(path, headers=headers))["code"] == "not_found"
+
+
+def test_a_live_connection_ends_with_its_device(
+    api: RunningApi, edge: EdgeDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Close code 4401, as when the token expires."""
+    monkeypatch.setattr(live, "LOOK_AGAIN_S", 0.1)
+    with api.live(name="driver") as ws:
+        ws.recv(timeout=10)
+        assert api.lan.post("/api/v1/auth/logout", headers=api.login("driver")).status_code == 204
+        eventually(lambda: _is_closed(ws))
+        assert ws.protocol.close_code == 4401
+
+
+def _is_closed(ws: Any) -> bool:
+    try:
+        ws.recv(timeout=0.2)
+    except TimeoutError:
+        return False
+    except Exception:  # noqa: BLE001 -- whatever the library calls it
+        return True
+    return False
+
+
+def test_nobody_reaches_anothers_devices_or_tokens(api: RunningApi) -> None:
+    """By a guessed or overheard id: it is not there."""
+    theirs = api.get("/api/v1/me/devices", "driver").json()["items"][0]["id"]
+    token = api.lan.post(
+        "/api/v1/me/api-tokens", json={"name": "ha", "scopes": ["read"]}, headers=api.login("driver")
+    ).json()["id"]
+    headers = api.login("viewer")
+    for method, path in (
+        ("DELETE", f"devices/{theirs}"),
+        ("DELETE", f"api-tokens/{token}"),
+        ("PATCH", f"devices/{theirs}"),
+    ):
+        answer = api.lan.request(method, f"/api/v1/me/{path}", json={"name": "x"}, headers=headers)
+        assert problem(answer)["code"] == "not_found"
+    assert len(api.get("/api/v1/me/devices", "driver").json()["items"]) == 1
+
+
+def test_a_password_change_ends_everything_else(api: RunningApi, edge: EdgeDouble) -> None:
+    """It needs the old one, which is throttled like a login; this login stays."""
+    other = logged_in(api, "driver")
+    headers = api.login("driver")
+    token = api.lan.post("/api/v1/me/api-tokens", json={"name": "ha", "scopes": ["read"]}, headers=headers).json()
+    wrong = api.lan.put(
+        "/api/v1/me/password", json={"old_password": "wrong", "new_password": NEW_PASSWORD}, headers=headers
+    )
+    assert problem(wrong)["code"] == "login_failed"
+    short = api.lan.put("/api/v1/me/password", json={"old_password": PASSWORD, "new_password": "x"}, headers=headers)
+    assert problem(short)["code"] == "invalid_input"
+    body = {"old_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert api.lan.put("/api/v1/me/password", json=body, headers=headers).status_code == 204
+    assert api.lan.get("/api/v1/state", headers=headers).status_code == 200
+    for gone in (other["access_token"], token["token"]):
+        assert problem(api.lan.get("/api/v1/state", headers=bearer(gone)))["code"] == "login_required"
+    old = api.lan.post("/api/v1/auth/login", json={"username": "driver", "password": PASSWORD})
+    assert problem(old)["code"] == "login_failed"
+
+
+# API tokens and the existing app's
+
+
+def test_an_api_token_does_what_its_scopes_say(
+    api: RunningApi, edge: EdgeDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads or commands, never touches an account or what is for admins, and passes the relay's door."""
+    monkeypatch.setattr(control, "WAIT_S", 0.1)
+    headers = api.login("driver")
+
+    def made(*scopes: str) -> dict[str, Any]:
+        body = {"name": "Home Assistant", "scopes": scopes, "expires_in_days": 30}
+        answer = api.lan.post("/api/v1/me/api-tokens", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        token: dict[str, Any] = answer.json()
+        return token
+
+    reads, steers = made("read"), made("control")
+    path = "/api/v1/chargepoints/1"
+    assert api.relay.get(path, headers=bearer(reads["token"])).status_code == 200
+    assert problem(api.lan.patch(path, json={"mode": "pv"}, headers=bearer(reads["token"])))["code"] == "not_allowed"
+    assert problem(api.lan.get(path, headers=bearer(steers["token"])))["code"] == "not_allowed"
+    wished = api.lan.patch(path, json={"is_enabled": True}, headers=bearer(steers["token"]))
+    assert wished.status_code == 202, wished.text
+    for method, refused in (
+        ("GET", "me/devices"),
+        ("POST", "auth/pairing"),
+        ("POST", "me/api-tokens"),
+        ("POST", "me/totp"),
+    ):
+        answer = api.lan.request(method, f"/api/v1/{refused}", headers=bearer(reads["token"]))
+        assert problem(answer)["code"] == "not_allowed", refused
+    key = api.relay.get("/internal/token-key").json()
+    assert TokenCheck(decode_public_key(key["key"]), key["site"]).check(ACCESS, reads["token"])
+    (shown,) = [
+        item for item in api.get("/api/v1/me/api-tokens", "driver").json()["items"] if item["id"] == reads["id"]
+    ]
+    assert shown["used_at"] is not None
+    assert "token" not in shown
+    assert api.lan.delete(f"/api/v1/me/api-tokens/{reads['id']}", headers=headers).status_code == 204
+    assert problem(api.lan.get(path, headers=bearer(reads["token"])))["code"] == "login_required"
+
+
+def test_a_token_of_another_kind_than_its_device_is_refused(api: RunningApi, store: Store) -> None:
+    """A leaked signature over one kind is worth nothing as another."""
+    key = TokenKey.from_file(api.settings.token_key_file, "home")
+    session_id = key.verify(ACCESS, api.login("driver")["authorization"].removeprefix("Bearer ")).session_id
+    for audience in (API, LEGACY, f"{TICKET}:x"):
+        token, _ = key.issue(audience, user="driver", role="admin", session_id=session_id, ttl_s=60)
+        assert problem(api.lan.get("/api/v1/state", headers=bearer(token)))["code"] == "invalid_token"
+    token, _ = key.issue(ACCESS, user="driver", role="admin", session_id=session_id, ttl_s=60)
+    assert api.lan.get("/api/v1/me", headers=bearer(token)).json()["role"] == "driver", "the database's role counts"
+
+
+def test_the_existing_apps_token_lasts_and_writes_nothing_for_admins(
+    api: RunningApi, edge: EdgeDouble, store: Store
+) -> None:
+    """It is a device like others, with a scope of its own, also when it is elevated."""
+    admin = users.get(store, "admin")
+    assert admin is not None
+    users.set_totp_secret(store, "admin", totp.new_secret())
+    row = DeviceRow(
+        id="legacy1",
+        user_id=admin.id,
+        kind=Kind.LEGACY,
+        name="old app",
+        scopes=(),
+        created_at=1,
+        expires_at=4_000_000_000,
+        seen_at=1,
+        seen_from="192.0.2.1",
+    )
+    devices.add(store, row)
+    key = TokenKey.from_file(api.settings.token_key_file, "home")
+    token = key.issue_legacy(
+        user="admin", role="admin", session_id="legacy1", ttl_s=10**8, is_limited=False, claims={"username": "admin"}
+    )
+    headers = bearer(token)
+    assert api.relay.get("/api/v1/state", headers=headers).status_code == 200
+    for method, path in (
+        ("GET", "users"),
+        ("DELETE", "users/driver"),
+        ("POST", "auth/elevate"),
+        ("GET", "admin/audit"),
+    ):
+        assert problem(api.lan.request(method, f"/api/v1/{path}", headers=headers))["code"] == "not_allowed"
+    items = api.get("/api/v1/me/devices", "admin").json()["items"]
+    assert [item["kind"] for item in items if item["id"] == "legacy1"] == ["legacy"]
+    assert api.lan.delete("/api/v1/me/devices/legacy1", headers=api.login("admin")).status_code == 204
+    assert problem(api.relay.get("/api/v1/state", headers=headers))["code"] == "login_required"
+
+
+# Foreign tokens
+
+
+def test_tokens_that_are_not_ours_open_nothing(api: RunningApi, edge: EdgeDouble) -> None:
+    """`alg: none`, HMAC with the public key, another site, another key, expired, without its claims."""
+    key = TokenKey.from_file(api.settings.token_key_file, "home")
+    good = api.login("admin")["authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(good, options={"verify_signature": False})
+    foreign = Ed25519PrivateKey.generate()
+    head, payload, signature = good.split(".")
+    forged = [
+        jwt.encode(claims, "", "none"),
+        jwt.encode(claims, key.public_text * 2, "HS256"),
+        jwt.encode(claims, foreign, "EdDSA"),
+        jwt.encode({**claims, "site": "home"}, foreign, "EdDSA", headers={"kid": key.key_id}),
+        f"{head}.{payload}.{signature[:-4]}AAAA",
+        f"{head}.{payload}.",
+        TokenKey.from_file(api.settings.token_key_file, "other site").issue(
+            ACCESS, user="admin", role="admin", session_id=claims["sid"], ttl_s=60
+        )[0],
+        key.issue(ACCESS, user="admin", role="admin", session_id=claims["sid"], ttl_s=-60)[0],
+    ]
+    for token in forged:
+        for client in (api.lan, api.relay):
+            assert problem(client.get("/api/v1/state", headers=bearer(token)))["code"] == "invalid_token"
+
+
+# Pairing and setting up
+
+
+def test_a_phone_is_paired_once_over_the_relay(api: RunningApi) -> None:
+    """The QR code holds site, secret and where to find it; the new device is the user's own."""
+    headers = {**api.login("driver"), "host": "wallbox.lan:8080"}
+    opened = api.lan.post("/api/v1/auth/pairing", headers=headers).json()
+    payload = json.loads(opened["payload"])
+    assert payload == {
+        "wallport": 1,
+        "site": "home",
+        "secret": opened["secret"],
+        "lan_url": "http://wallbox.lan:8080",
+        "relay_url": None,
+    }
+    assert opened["svg"].startswith("<svg")
+    body = {"secret": opened["secret"], "device_name": "new phone"}
+    paired = api.relay.post("/api/v1/auth/pair", json=body)
+    assert paired.status_code == 200, paired.text
+    assert paired.json()["user"] == {"name": "driver", "role": "driver"}
+    items = api.lan.get("/api/v1/me/devices", headers=bearer(paired.json()["access_token"])).json()["items"]
+    assert ("new phone", "paired") in [(item["name"], item["kind"]) for item in items]
+    assert problem(api.relay.post("/api/v1/auth/pair", json=body))["code"] == "login_failed"
+
+
+def test_guessed_pairing_codes_are_slowed_down(api: RunningApi) -> None:
+    """And a pairing is void once another is begun, or the password changes."""
+    first = api.lan.post("/api/v1/auth/pairing", headers=api.login("driver")).json()["secret"]
+    second = api.lan.post("/api/v1/auth/pairing", headers=api.login("driver")).json()["secret"]
+    body = {"old_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert api.lan.put("/api/v1/me/password", json=body, headers=api.login("driver")).status_code == 204
+    codes = [problem(api.lan.post("/api/v1/auth/pair", json={"secret": secret}))["code"] for secret in (first, second)]
+    assert codes == ["login_failed"] * 2
+    codes = [problem(api.lan.post("/api/v1/auth/pair", json={"secret": "x"}))["code"] for _ in range(4)]
+    assert codes == ["login_failed"] * 3 + ["too_many_attempts"]
+
+
+def test_the_first_admin_comes_by_a_link_on_the_lan(tmp_path: Path, redis_url: str, sqlite_url: str) -> None:
+    """Not through the relay, not with another secret, and once."""
+    store = open_store(sqlite_url)
+    setup.put_link(store, digest("wps_secret"), 4_000_000_000)
+    body = {"secret": "wps_secret", "name": "Anna", "password": PASSWORD}
+    with running_api(tmp_path, redis_url, sqlite_url, users_of_tests=False) as api:
+        assert problem(api.relay.post("/api/v1/auth/setup", json=body))["code"] == "not_from_here"
+        wrong = api.lan.post("/api/v1/auth/setup", json={**body, "secret": "wps_other"})
+        assert problem(wrong)["code"] == "setup_closed"
+        done = api.lan.post("/api/v1/auth/setup", json=body)
+        assert done.status_code == 200, done.text
+        assert done.json()["user"] == {"name": "Anna", "role": "admin"}
+        assert problem(api.lan.post("/api/v1/auth/setup", json=body))["code"] == "setup_closed"
+    store.close()
+
+
+# Second factors
+
+
+def test_a_second_factor_counts_from_its_first_code_on(api: RunningApi, store: Store) -> None:
+    """Shown once, confirmed, with recovery codes that count once each; taking it away needs a code."""
+    headers = api.login("admin")
+    begun = api.lan.post("/api/v1/me/totp", headers=headers).json()
+    assert begun["uri"].startswith("otpauth://totp/")
+    assert begun["svg"].startswith("<svg")
+    assert api.get("/api/v1/me", "admin").json()["has_totp"] is False
+    early = api.lan.post("/api/v1/auth/elevate", json={"code": "123456"}, headers=headers)
+    assert problem(early)["code"] == "totp_not_set_up"
+    code = pyotp.TOTP(begun["secret"]).now()
+    wrong = api.lan.post("/api/v1/me/totp/confirm", json={"code": f"{(int(code) + 1) % 10**6:06}"}, headers=headers)
+    assert problem(wrong)["code"] == "wrong_code"
+    confirmed = api.lan.post("/api/v1/me/totp/confirm", json={"code": code}, headers=headers).json()
+    codes = confirmed["recovery_codes"]
+    assert len(set(codes)) == 10
+    assert problem(api.lan.post("/api/v1/me/totp", headers=headers))["code"] == "totp_already_set_up"
+    me = api.get("/api/v1/me", "admin").json()
+    assert (me["has_totp"], me["recovery_codes_left"], me["elevated_until"]) == (True, 10, confirmed["elevated_until"])
+    assert problem(api.lan.post("/api/v1/auth/elevate", json={"code": code}, headers=headers))["code"] == "wrong_code"
+    for status in (200, 403):
+        answer = api.lan.post("/api/v1/auth/elevate", json={"code": codes[0].upper()}, headers=headers)
+        assert answer.status_code == status
+    fresh = api.lan.post("/api/v1/me/totp/recovery-codes", headers=headers).json()["recovery_codes"]
+    assert not set(fresh) & set(codes)
+    other = bearer(logged_in(api, "admin")["access_token"])
+    assert problem(api.lan.delete("/api/v1/me/totp", headers=other))["code"] == "elevation_required"
+    assert api.lan.delete("/api/v1/me/totp", headers=headers).status_code == 204
+    assert problem(api.get("/api/v1/admin/audit", "admin"))["code"] == "elevation_required"
+
+
+def test_an_admin_without_a_second_factor_only_enrols_through_the_relay(api: RunningApi, edge: EdgeDouble) -> None:
+    """Every route that needs a login but those that the table names; on the LAN the admin reads as ever."""
+    headers = api.login("admin")
+    assert api.lan.get("/api/v1/state", headers=headers).status_code == 200
+    for (method, path), rule in access.RULES.items():
+        if rule.roles is None or access.Origin.RELAY not in rule.origins or rule.before_totp:
+            continue
+        path = path.replace("{id}", "1").replace("{name}", "driver")
+        assert problem(api.relay.request(method, path, headers=headers))["code"] == "totp_required", path
+    begun = api.relay.post("/api/v1/me/totp", headers=headers).json()
+    code = pyotp.TOTP(begun["secret"]).now()
+    assert api.relay.post("/api/v1/me/totp/confirm", json={"code": code}, headers=headers).status_code == 200
+    assert api.relay.get("/api/v1/state", headers=headers).status_code == 200
+    assert api.relay.get("/api/v1/state", headers=api.login("driver")).status_code == 200
+
+
+# Users
+
+
+def test_admins_manage_users(api: RunningApi, edge: EdgeDouble, store: Store) -> None:
+    """Add, list, change, reset, delete, each with elevation; a change counts with the next request."""
+    headers = elevated(api, store)
+    path = "/api/v1/users/J%C3%BCrgen"
+    body = {"name": "Jürgen", "password": PASSWORD, "role": "driver", "charge_points": ["2"]}
+    added = api.lan.post("/api/v1/users", json=body, headers=headers)
+    assert added.status_code == 201, added.text
+    assert (added.json()["name"], added.json()["charge_points"]) == ("Jürgen", ["2"])
+    assert (
+        problem(api.lan.post("/api/v1/users", json={**body, "name": "JÜRGEN"}, headers=headers))["code"]
+        == "user_exists"
+    )
+    assert [item["name"] for item in api.get("/api/v1/users", "admin").json()["items"]] == [
+        "admin",
+        "driver",
+        "Jürgen",
+        "viewer",
+    ]
+    theirs = bearer(logged_in(api, "jürgen")["access_token"])
+    assert api.lan.get("/api/v1/me", headers=theirs).json()["charge_points"] == ["2"]
+    changed = api.lan.patch(path, json={"role": "viewer", "charge_points": None}, headers=headers)
+    assert (changed.json()["role"], changed.json()["charge_points"]) == ("viewer", None)
+    assert api.lan.get("/api/v1/me", headers=theirs).json()["role"] == "viewer"
+    users.set_totp_secret(store, "Jürgen", totp.new_secret())
+    assert api.lan.delete(f"{path}/totp", headers=headers).status_code == 204
+    assert api.get(path, "admin").json()["has_totp"] is False
+    assert api.lan.patch(path, json={"password": NEW_PASSWORD}, headers=headers).status_code == 200
+    assert problem(api.lan.get("/api/v1/me", headers=theirs))["code"] == "login_required"
+    assert api.lan.delete(path, headers=headers).status_code == 204
+    assert problem(api.get(path, "admin"))["code"] == "user_unknown"
+    assert problem(api.lan.post("/api/v1/users", json=body, headers=headers))["code"] == "user_exists"
+    assert api.lan.delete(f"{path}?pseudonymise=true", headers=headers).status_code == 204
+    assert problem(api.lan.delete(f"{path}?pseudonymise=true", headers=headers))["code"] == "user_unknown"
+    noted = [item["action"] for item in audited(api, headers, "?user=admin") if item["subject"] == "Jürgen"]
+    assert noted == ["user_pseudonymise", "user_remove", "password_change", "totp_reset", "user_change", "user_add"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "x" * 65}, "name"),
+        ({"name": "a\u0000b"}, "name"),
+        ({"name": "\u0430dmin"}, "name"),  # a Cyrillic а
+        ({"name": "a\u2060b"}, "name"),
+        ({"name": "a/b"}, "name"),
+        ({"name": ".."}, "name"),
+        ({"name": 7}, "name"),
+        ({"password": "short"}, "password"),
+        ({"password": "x" * 257}, "password"),
+        ({"role": "root"}, "role"),
+        ({"charge_points": []}, "charge_points"),
+        ({"charge_points": ["../1"]}, "charge_points"),
+        ({"role": "admin", "charge_points": ["1"]}, "charge_points"),
+        ({"is_disabled": True}, "is_disabled"),  # not for a new user
+        ({"id": 1}, "id"),
+        ({"totp_secret": "x"}, "totp_secret"),
+        ({"password_hash": "x"}, "password_hash"),
+    ],
+)
+def test_what_cannot_be_a_user_is_named(elevated_api: tuple[RunningApi, dict[str, str]], body: Any, field: str) -> None:
+    """Odd names, wrong types, and fields that nobody may assign."""
+    api, headers = elevated_api
+    good = {"name": "Nobody", "password": PASSWORD, "role": "viewer"}
+    answer = api.lan.post("/api/v1/users", json={**good, **body}, headers=headers)
+    assert [error["field"] for error in problem(answer)["errors"]] == [field]
+
+
+@pytest.fixture(scope="module")
+def elevated_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningApi, dict[str, str]]]:
+    """One for what is refused anyway; without Redis."""
+    folder = tmp_path_factory.mktemp("people")
+    url = f"sqlite://{folder / 'store.sqlite'}"
+    with running_api(folder, "redis://127.0.0.1:1/0", url) as api:
+        store = open_store(url)
+        yield api, elevated(api, store)
+        store.close()
+
+
+def test_the_last_admin_can_do_nothing_to_end_it(elevated_api: tuple[RunningApi, dict[str, str]]) -> None:
+    api, headers = elevated_api
+    for method, body in (("PATCH", {"role": "viewer"}), ("PATCH", {"is_disabled": True}), ("DELETE", None)):
+        answer = api.lan.request(method, "/api/v1/users/admin", json=body, headers=headers)
+        assert problem(answer)["code"] == "last_admin"
+
+
+@pytest.mark.parametrize("role", ["viewer", "driver"])
+def test_nobody_makes_themselves_more(elevated_api: tuple[RunningApi, dict[str, str]], role: str) -> None:
+    """Neither by the users' routes nor by one's own, with fields that are not theirs to set."""
+    api, _ = elevated_api
+    headers = api.login(role)
+    for method, path in (("PATCH", f"users/{role}"), ("POST", "users"), ("GET", "users"), ("GET", "admin/audit")):
+        answer = api.lan.request(method, f"/api/v1/{path}", json={"role": "admin"}, headers=headers)
+        assert problem(answer)["code"] == "not_allowed"
+    body = {"old_password": PASSWORD, "new_password": PASSWORD, "role": "admin"}
+    assert problem(api.lan.put("/api/v1/me/password", json=body, headers=headers))["code"] == "invalid_input"
+    token = {"name": "x", "scopes": ["admin"]}
+    assert problem(api.lan.post("/api/v1/me/api-tokens", json=token, headers=headers))["code"] == "invalid_input"
+
+
+# Limits
+
+
+def test_a_limited_user_sees_and_steers_their_charge_points_only(
+    api: RunningApi, edge: EdgeDouble, store: Store
+) -> None:
+    """In state, site, lists, history, live push and commands; the others are not there, and no id tells otherwise."""
+    users.change(store, "driver", charge_points=["2"])
+    state = api.get("/api/v1/state", "driver").json()
+    assert set(state["charge_points"]) == {"2"}
+    assert not [path for path in state["ages_s"] if path.startswith("charge_points.1")]
+    assert api.get("/api/v1/site", "driver").json()["charge_points"] == ["2"]
+    assert [item["id"] for item in api.get("/api/v1/chargepoints", "driver").json()["items"]] == ["2"]
+    assert problem(api.get("/api/v1/chargepoints/1", "driver"))["code"] == "not_found"
+    series = api.get("/api/v1/history", "driver").json()["series"]
+    assert not [path for path in series if path.startswith("charge_points.1")]
+    headers = api.login("driver")
+    for path, code in (("1", "unknown_charge_point"), ("9", "unknown_charge_point")):
+        wished = api.lan.patch(f"/api/v1/chargepoints/{path}", json={"is_enabled": True}, headers=headers)
+        assert problem(wished)["code"] == code
+    everywhere = api.lan.put("/api/v1/charge-mode", json={"mode": "pv"}, headers=headers)
+    assert problem(everywhere)["code"] == "not_allowed"
+    shared = api.lan.patch("/api/v1/chargepoints/2", json={"mode": "pv"}, headers=headers)
+    assert problem(shared)["code"] == "not_allowed", "openWB 1.9 has one mode for all"
+    with api.live(name="driver") as ws:
+        assert set(json.loads(ws.recv(timeout=10))["state"]["charge_points"]) == {"2"}
+        both = {"1": SITE.charge_points["1"], "2": replace(SITE.charge_points["1"], power_w=1)}
+        edge.tell(replace(SITE, charge_points={**both, "1": replace(both["1"], power_w=2)}))
+        changes: dict[str, Any] = {}
+        while "charge_points.2.power_w" not in changes:
+            changes |= json.loads(ws.recv(timeout=10))["changes"]
+        assert not [path for path in changes if path.startswith("charge_points.1")]
+
+
+# Audit
+
+
+def test_the_audit_tells_who_did_what(api: RunningApi, edge: EdgeDouble, store: Store) -> None:
+    """Logins that failed and those that did not, elevation, commands and exports, with device, origin and address."""
+    api.lan.post("/api/v1/auth/login", json={"username": "driver", "password": "wrong password"})
+    api.lan.post("/api/v1/auth/login", json={"username": "my secret password", "password": "x"})
+    headers = elevated(api, store)
+    logged_in(api, "driver", api.relay, device_name="=cmd()")
+    entries = audited(api, headers)
+    assert [(entry["action"], entry["result"]) for entry in entries] == [
+        ("login", "ok"),
+        ("elevation", "ok"),
+        ("login", "ok"),
+        ("login", "login_failed"),
+        ("login", "login_failed"),
+    ]
+    assert [entry["user"] for entry in entries] == ["driver", "admin", "admin", None, "driver"]
+    assert entries[0]["origin"] == "relay"
+    assert entries[1]["device_name"] == "unnamed device"
+    assert "secret" not in json.dumps(entries)
+    assert len(audited(api, headers, "?result=login_failed&user=driver")) == 1
+    page = api.lan.get("/api/v1/admin/audit?limit=2", headers=headers).json()
+    more = api.lan.get(f"/api/v1/admin/audit?limit=9&cursor={page['next_cursor']}", headers=headers).json()
+    assert [*page["items"], *more["items"]] == entries
+    assert problem(api.lan.get("/api/v1/admin/audit?cursor=x&from=y", headers=headers))["code"] == "invalid_input"
+    sheet = api.lan.get("/api/v1/admin/audit.csv?user=driver", headers=headers)
+    assert sheet.headers["content-type"].startswith("text/csv")
+    lines = sheet.text.splitlines()
+    assert len(lines) == 3
+    assert "=cmd()" in lines[1]
+    assert audited(api, headers)[0]["action"] == "export"
+
+
+def test_a_command_is_audited_with_what_became_of_it(
+    api: RunningApi, edge: EdgeDouble, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the client does not wait for it."""
+    monkeypatch.setattr(control, "WAIT_S", 0.1)
+    headers = elevated(api, store)
+    answer = api.lan.patch("/api/v1/chargepoints/1", json={"is_enabled": True}, headers=api.login("driver"))
+    assert answer.status_code == 202, answer.text
+    (entry,) = audited(api, headers, "?action=command")
+    assert (entry["user"], entry["new"], entry["result"]) == ("driver", {"is_enabled": True}, "accepted")
+    assert entry["subject"] == f"charge point 1, {answer.json()['id']}"
+    assert logins.KNOWN_FOR_S <= 2, "docs/security.md says so"
