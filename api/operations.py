@@ -41,7 +41,11 @@ _COMMAND_PROBLEMS = (
 )
 _STORE_PROBLEMS = ("invalid_input", "store_unavailable", "overloaded")
 _PERIODS = (
-    Parameter("by", "`day`, `month` (if absent) or `year`, by the site's clock", _TEXT),
+    Parameter(
+        "by",
+        "`day`, `month` (if absent) or `year`, by the site's clock",
+        {"type": "string", "enum": ["day", "month", "year"]},
+    ),
     Parameter(
         "from",
         "an instant in the first period; if absent the month of `to` by days, its year by months, or ten years",
@@ -49,6 +53,7 @@ _PERIODS = (
     ),
     Parameter("to", "the instant before which the last period begins; now if absent", _INSTANT),
 )
+_MONTH = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
 _COMMAND_WAITS = "Waits up to 5 s for the wallbox: 200 when the command is settled, however it ended, else 202."
 
 _BOUNDARY = {"anyOf": [{"type": "string", "format": "date"}, _INSTANT]}
@@ -142,7 +147,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
                 "resolution",
                 "`raw`, the seconds of a step (60, 120, 300, 600, 900, 3600), `day` or `month`; as if absent, `auto`: "
                 "the finest that fits",
-                _TEXT,
+                {"type": "string", "pattern": "^(auto|raw|day|month|[1-9][0-9]{0,5})$"},
             ),
         ),
         problems=_STORE_PROBLEMS,
@@ -163,7 +168,11 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         statistic_shapes.SessionStatisticsAnswer,
         parameters=(
             *_PERIODS,
-            Parameter("group", "`user`, `tag`, `vehicle` or `charge_point`; all sessions together if absent", _TEXT),
+            Parameter(
+                "group",
+                "all sessions together if absent",
+                {"type": "string", "enum": ["user", "tag", "vehicle", "charge_point"]},
+            ),
         ),
         problems=_STORE_PROBLEMS,
         description="A session belongs to the period in which it began. Drivers are told of their own sessions.",
@@ -171,7 +180,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/api/v1/statistics/reconciliation"): Operation(
         "A month's charge sessions against the charge points' meters",
         statistic_shapes.ReconciliationAnswer,
-        parameters=(Parameter("month", "like 2026-11; the present one if absent", _TEXT),),
+        parameters=(Parameter("month", "like 2026-11; the present one if absent", _MONTH),),
         problems=_STORE_PROBLEMS,
     ),
     ("GET", "/api/v1/sessions"): Operation(

@@ -120,6 +120,8 @@ class Demo:
             "WALLPORT_DATABASE_URL": database_url,
             "WALLPORT_EDGE_MQTT_URL": mqtt_url,
             "WALLPORT_API_PORT": str(ports[0]),
+            "WALLPORT_API_LAN_URL": self.lan_url,
+            "WALLPORT_API_RELAY_URL": self.relay_site_url,
         }
         relay = {
             "WALLPORT_DATA_DIR": str(folder / "relay"),

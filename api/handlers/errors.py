@@ -27,7 +27,7 @@ class ProblemHandler(ErrorHandler):
         if isinstance(exception, AppError):
             return problem_answer(problems.of_error(exception))
         if isinstance(exception, SanicException):
-            headers = exception.headers if isinstance(exception, MethodNotAllowed) else {}
+            headers = {"allow": _allowed(request)} if isinstance(exception, MethodNotAllowed) else {}
             return problem_answer(problems.of_status(exception.status_code, headers))
         return problem_answer(problems.problem("internal"))
 
@@ -53,6 +53,19 @@ class ProblemHandler(ErrorHandler):
             return False
         self._warned_at[code] = now
         return True
+
+
+def _allowed(request: Request) -> str:
+    """The methods of the route that the path belongs to (RFC 9110, 15.5.6); Sanic forgets them for some routes."""
+    segments = request.path.strip("/").split("/")
+    methods: set[str] = set()
+    for route in request.app.router.routes:
+        parts = route.path.strip("/").split("/")
+        if len(parts) == len(segments) and all(
+            part.startswith("<") or part == segment for part, segment in zip(parts, segments, strict=True)
+        ):
+            methods |= set(route.methods)
+    return ", ".join(sorted(methods))
 
 
 def _path(request: Request | None) -> str | None:

@@ -18,8 +18,8 @@ _FORBIDDEN = frozenset("/\\")  # a name is one segment of a path, also behind pr
 # Visible by category and yet nothing to see: fillers, joiners, selectors (Unicode's Default_Ignorable_Code_Point).
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _ALIKE = str.maketrans(
-    "авекмнорстухіјѕԛԝһӏьαβεικνορτυχωϲϳ",
-    "abekmhopctyxijsqwhlbabeiknoptuxwcj",
+    "авекмнорстухіјѕԛԝһӏьαβεηικνορτυχωϲϳ",
+    "abekmhopctyxijsqwhlbabenikvoptuxwcj",
 )
 """Small letters of Cyrillic and Greek, as the Latin ones that they are drawn like (a part of UTS 39's table)."""
 

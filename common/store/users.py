@@ -250,8 +250,13 @@ def _check_admin_left(db: Any) -> None:
 
 
 def _limit(db: Any, user_id: int, charge_points: Collection[str] | None) -> None:
-    orm.delete(c for c in db.UserChargePoint if c.user_id == user_id)
-    for charge_point in sorted(set(charge_points or ())):
+    wanted = set(charge_points or ())
+    for known in list(orm.select(c for c in db.UserChargePoint if c.user_id == user_id)):
+        if known.charge_point in wanted:
+            wanted.remove(known.charge_point)
+        else:
+            known.delete()
+    for charge_point in sorted(wanted):
         db.UserChargePoint(user_id=user_id, charge_point=charge_point)
 
 

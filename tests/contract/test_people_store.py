@@ -53,8 +53,9 @@ class TestUsers:
     def test_limits_come_back_and_go(self, store: Store) -> None:
         """None is not limited; a change says what was before and what is now."""
         add(store, "Anna", charge_points=["2", "1", "1"])
+        assert users.change(store, "anna", charge_points=["2", "3"])[1].charge_points == ("2", "3")
         before, after = users.change(store, "anna", charge_points=None, role="viewer")
-        assert (before.charge_points, after.charge_points) == (("1", "2"), None)
+        assert (before.charge_points, after.charge_points) == (("2", "3"), None)
         assert (before.user.role, after.user.role) == ("driver", "viewer")
         assert [account.charge_points for account in users.list_accounts(store)] == [None]
 

@@ -1,0 +1,231 @@
+"""Sights, pairings, the audit's rows and its bound for strangers: the pure parts of people."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from api import access, audit
+from api.access import Caller, Limited, Origin, Role, Rule, Scope, decide
+from api.control import check_sight
+from api.errors import NotAllowed, TooManyAttempts, TotpRequired, UnknownChargePoint
+from api.handlers.audit import MOST_STRANGERS, STRANGERS_WINDOW_S, _Strangers
+from api.live import Outbox
+from api.pairing import lan_url
+from api.sessions import PAIRING_S, Elevations, Pairings
+from api.sight import EVERYTHING, Sight
+from api.throttle import MOST_ENTRIES, Throttle
+from common.errors import FieldError
+from common.model import Snapshot
+from tests.kit.states import SITE
+
+TWO = replace(SITE, charge_points={"1": SITE.charge_points["1"], "2": SITE.charge_points["1"]})
+SECOND = Sight(frozenset({"2"}))
+
+
+def test_every_route_tells_limited_users_only_what_it_has_thought_about() -> None:
+    """The table is complete: what is not about charge points says so, what is filters, nothing forgot to say."""
+    assert [key for key, rule in access.RULES.items() if rule.roles and rule.limited is Limited.REFUSED] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "rule", "scope"),
+    [
+        ("GET", Rule(), Scope.READ),
+        ("POST", Rule(), Scope.ACCOUNT),
+        ("GET", Rule(roles=access.ADMINS), Scope.ADMIN),
+        ("GET", Rule(needs_elevation=True), Scope.ADMIN),
+        ("PUT", Rule(scope=Scope.CONTROL), Scope.CONTROL),
+    ],
+)
+def test_what_nobody_thought_about_is_closed_to_programs(method: str, rule: Rule, scope: Scope) -> None:
+    """Reading aside."""
+    assert access.scope_of(method, rule) is scope
+    decide(method, rule, Caller(Role.ADMIN, Origin.LAN, is_elevated=True))
+    with pytest.raises(NotAllowed):
+        decide(method, rule, Caller(Role.ADMIN, Origin.LAN, is_elevated=True, scopes=frozenset(Scope) - {scope}))
+
+
+def test_a_route_that_knows_no_limits_is_closed_to_limited_users() -> None:
+    limited = Caller(Role.DRIVER, Origin.LAN, is_limited=True)
+    with pytest.raises(NotAllowed):
+        decide("GET", Rule(), limited)
+    decide("GET", access.OWN_CHARGE_POINTS, limited)
+
+
+def test_an_admin_without_a_second_factor_is_nobody_much_outside() -> None:
+    """On the LAN, and for other roles, it changes nothing."""
+    bare = Caller(Role.ADMIN, Origin.RELAY, has_totp=False)
+    with pytest.raises(TotpRequired):
+        decide("GET", access.LOGGED_IN, bare)
+    decide("POST", access.ENROLS, bare)
+    decide("GET", access.LOGGED_IN, replace(bare, origin=Origin.LAN))
+    decide("GET", access.LOGGED_IN, replace(bare, role=Role.DRIVER))
+
+
+def test_a_sight_hides_the_other_charge_points() -> None:
+    """From state, paths and events; without limits everything is as it was."""
+    snapshot = Snapshot(
+        seq=1, updated_at=1.0, state=TWO, heard_at={"charge_points.1.power_w": 1.0, "grid.power_w": 2.0}
+    )
+    assert EVERYTHING.of(snapshot) is snapshot
+    shown = SECOND.of(snapshot)
+    assert (set(shown.state.charge_points), set(shown.heard_at)) == ({"2"}, {"grid.power_w"})
+    seen = ["grid.power_w", "charge_points.2", "charge_points.2.power_w", "charge_points", "vehicles.1.name"]
+    assert [SECOND.sees_path(path) for path in seen] == [True] * 5
+    assert not SECOND.sees_path("charge_points.1")
+    assert not SECOND.sees_path("charge_points.22.power_w")
+    events: list[tuple[Any, bool]] = [
+        ({"type": "command", "command": {"charge_point": "2"}}, True),
+        ({"type": "command", "command": {"charge_point": "1"}}, False),
+        ({"type": "command", "command": {"charge_point": None}}, False),
+        ({"type": "other", "charge_point": "2"}, True),
+        ({"type": "other"}, False),
+    ]
+    assert [SECOND.sees_event(event) for event, _ in events] == [is_seen for _, is_seen in events]
+    assert all(EVERYTHING.sees_event(event) for event, _ in events)
+
+
+def test_a_live_client_is_told_what_it_may_see() -> None:
+    """Changes and events of others are not there; the numbers go on."""
+    outbox = Outbox(sight=SECOND)
+    outbox.snapshot_told(1, is_stale=False)
+    outbox.put(2, {"charge_points.1.power_w": 5, "charge_points.2.power_w": 6})
+    outbox.put_event(3, "x", {"type": "command", "command": {"charge_point": "1"}})
+    outbox.put(4, {"charge_points.1.power_w": 7})
+    assert outbox.take() == {"type": "change", "seq": 4, "changes": {"charge_points.2.power_w": 6}}
+    assert outbox.take() is None
+
+
+@pytest.mark.parametrize(
+    ("charge_point", "wishes", "error"),
+    [
+        ("1", {"is_enabled": True}, UnknownChargePoint),
+        (None, {"mode": "pv"}, NotAllowed),
+        ("2", {"mode": "pv"}, NotAllowed),
+        ("2", {"is_enabled": True}, None),
+    ],
+)
+def test_a_limited_user_steers_what_is_theirs(charge_point: str | None, wishes: Any, error: Any) -> None:
+    """On openWB 1.9 the mode is everybody's."""
+    check_sight(TWO, EVERYTHING, charge_point, wishes)
+    if error is None:
+        check_sight(TWO, SECOND, charge_point, wishes)
+    else:
+        with pytest.raises(error):
+            check_sight(TWO, SECOND, charge_point, wishes)
+
+
+def test_a_pairing_is_good_once_for_five_minutes() -> None:
+    """The newest of a user alone."""
+    pairings = Pairings()
+    pairings.put("a", 1, "anna", 0.0)
+    pairings.put("b", 1, "anna", 0.0)
+    assert pairings.take("a", 1.0) is None
+    taken = pairings.take("b", PAIRING_S - 1)
+    assert taken is not None
+    assert taken.user == "anna"
+    assert pairings.take("b", 1.0) is None
+    pairings.put("c", 1, "anna", 0.0)
+    assert pairings.take("c", PAIRING_S) is None
+    pairings.put("d", 1, "anna", 0.0)
+    pairings.forget_user(1)
+    assert pairings.take("d", 1.0) is None
+    for number in range(500):
+        pairings.put(str(number), number, "x", 0.0)
+    assert pairings.take("0", 1.0) is None
+    assert pairings.take("499", 1.0) is not None
+
+
+def test_a_dropped_elevation_is_over() -> None:
+    elevations = Elevations()
+    elevations.elevate("s", 0.0)
+    elevations.drop("s")
+    elevations.drop("s")
+    assert elevations.until("s", 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "url"),
+    [
+        (Origin.LAN, "wallbox.lan:8080", "http://wallbox.lan:8080"),
+        (Origin.LAN, "[fd00::1]:80", "http://[fd00::1]:80"),
+        (Origin.RELAY, "site", None),
+        (Origin.LAN, "evil.example/@", None),
+        (Origin.LAN, "", None),
+    ],
+)
+def test_a_pairing_code_names_where_the_site_was_found(origin: Origin, host: str, url: str | None) -> None:
+    """Nothing that is no host gets into it."""
+    assert lan_url(origin, host, is_tls=False) == url
+
+
+def row(**more: Any) -> Any:
+    values: dict[str, Any] = {
+        "happened_at": 1_800_000_000.7, "user_name": "anna", "device": ("d", "phone"), "origin": "lan",
+        "address": "192.0.2.1", "action": "login", "subject": None, "old": None, "new": None, "result": "ok",
+    }  # fmt: skip
+    return audit.row(**{**values, **more})
+
+
+def test_the_audit_as_csv_runs_nothing_in_a_spreadsheet() -> None:
+    """Formulas begin with an apostrophe; quotes, line breaks and umlauts come back as they were."""
+    names = ["=1+1", "+1", "-1", "@x", "\tx", "Ömer", 'a"b', "a,b\nc"]
+    text = audit.csv_lines([row(user_name=name) for name in names], has_head=True)
+    head, *read = list(csv.reader(io.StringIO(text)))
+    assert tuple(head) == audit.COLUMNS
+    assert [line[1] for line in read] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", *names[5:]]
+    assert read[0][0] == "2027-01-15T08:00:00Z"
+
+
+def test_values_that_are_too_long_are_cut_and_stay_json() -> None:
+    """Whatever they are made of."""
+    cut = row(new={"x": '"\\' * 3000}).new_value
+    assert len(cut) <= audit.LONGEST_VALUE
+    assert json.loads(cut).keys() == {"cut_off"}
+    assert audit.changed({"a": 1, "b": 2}, {"a": 1, "b": 3}) == ({"b": 2}, {"b": 3})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [({"from": "x"}, "from"), ({"to": "2027"}, "to"), ({"cursor": "-1"}, "cursor"), ({"cursor": "9" * 30}, "cursor")],
+)
+def test_wrong_filters_are_named(parameters: dict[str, str], field: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        audit.wanted(parameters)
+    assert set(caught.value.faults) == {field}
+
+
+def test_strangers_fill_no_disk() -> None:
+    """So many an hour, then a number."""
+    strangers = _Strangers()
+    admitted = [strangers.admit(row(), float(at)) for at in range(1000)]
+    assert sum(entry is not None for entry in admitted) == MOST_STRANGERS
+    later = strangers.admit(row(), STRANGERS_WINDOW_S)
+    assert later is not None
+    assert later.new_value == '{"left_out_before":700}'
+
+
+def test_ten_thousand_tries_from_many_addresses() -> None:
+    """On one account within ten minutes: one guess an address, bounded memory, and who is at home still logs in."""
+    throttle, guesses, now = Throttle(), 0, 0.0
+    throttle.admit("anna", "192.0.2.7", now)
+    throttle.succeeded("anna", "192.0.2.7", now)
+    for attempt in range(10_000):
+        now += 0.06
+        try:
+            throttle.admit("anna", f"network {attempt % 5_000}", now)
+            guesses += 1
+        except TooManyAttempts:
+            continue
+    assert guesses == 5_000
+    for _ in range(3):  # typing errors at home lock nobody out, while the attack goes on
+        throttle.admit("anna", "192.0.2.7", now)
+    throttle.admit("anna", "a new phone's network", now)
+    throttle.succeeded("anna", "a new phone's network", now)
+    throttle.admit("bert", "192.0.2.8", now)
+    for table in (throttle._pairs, throttle._networks, throttle._accounts):
+        assert len(table.counts) <= MOST_ENTRIES
