@@ -81,7 +81,8 @@ def setup_link() -> None:
             secret = one_time_secret("wps")
             setup.put_link(store, digest(secret), int(time.time()) + SETUP_LINK_S)
             _note(store, "setup_link", "")
-        base = settings.lan_url or f"http://{settings.host}:{settings.port}"
+        host = "ADDRESS-OF-THIS-MACHINE" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 -- compared
+        base = settings.lan_url or f"http://{host}:{settings.port}"
     typer.echo(f"{base}/setup#{secret}")
     typer.echo("It is good once, for an hour, and on the site's own network only.", err=True)
 

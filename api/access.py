@@ -88,6 +88,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/readyz"): WITHOUT_LOGIN,
     ("GET", "/openapi.json"): Rule(takes_ticket=True, limited=Limited.UNAFFECTED, before_totp=True),
     ("GET", "/docs"): Rule(takes_ticket=True, limited=Limited.UNAFFECTED, before_totp=True),
+    ("GET", "/setup"): Rule(roles=None, origins=LAN_ONLY),
     ("POST", "/api/v1/auth/login"): WITHOUT_LOGIN,
     ("POST", "/api/v1/auth/refresh"): WITHOUT_LOGIN,
     ("POST", "/api/v1/auth/pair"): WITHOUT_LOGIN,

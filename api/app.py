@@ -61,6 +61,7 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "/readyz"): health.readyz,
     ("GET", "/openapi.json"): docs.document,
     ("GET", "/docs"): docs.page,
+    ("GET", "/setup"): docs.setup,
     ("POST", "/api/v1/auth/login"): auth.login,
     ("POST", "/api/v1/auth/refresh"): auth.refresh,
     ("POST", "/api/v1/auth/logout"): auth.logout,

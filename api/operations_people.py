@@ -26,6 +26,7 @@ _FILTERS = (
 )
 
 PEOPLE: Mapping[tuple[str, str], Operation] = {
+    ("GET", "/setup"): Operation("The page behind a setup link", str, media_type="text/html"),
     ("POST", "/api/v1/auth/login"): Operation(
         "Log in",
         shapes.LoginAnswer,

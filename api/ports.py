@@ -101,14 +101,19 @@ class CommandQueue(Protocol):
         ...
 
 
-class SiteStore(Protocol):
-    """The database, in threads of its own. Every method raises StoreUnavailable, StoreError or Overloaded."""
-
-    async def ping(self) -> None: ...
+class StoreRunner(Protocol):
+    """The database, in threads of its own."""
 
     async def run(self, work: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`work(store, …)` of common/store in a thread; raises what that names, too."""
+        """`work(store, …)` of common/store in a thread. Raises StoreUnavailable, StoreError, Overloaded, and what `work`
+        names."""
         ...
+
+
+class SiteStore(StoreRunner, Protocol):
+    """What is asked for often, by name. Every method raises StoreUnavailable, StoreError or Overloaded."""
+
+    async def ping(self) -> None: ...
 
     async def user(self, name: str) -> UserRow | None: ...
 

@@ -11,7 +11,7 @@ import time
 
 from api.access import LEGACY_SCOPES, LOGIN_SCOPES, TOKEN_SCOPES, Role, Scope
 from api.errors import LoginRequired, Overloaded
-from api.ports import Login, SiteStore
+from api.ports import Login, StoreRunner
 from api.sessions import KnownSessions
 from api.sight import Sight
 from common.errors import StoreUnavailable
@@ -38,7 +38,7 @@ _KINDS = {ACCESS: (Kind.APP, Kind.PAIRED), API: (Kind.API,), LEGACY: (Kind.LEGAC
 class Logins:
     """One per api; the event loop owns it."""
 
-    def __init__(self, store: SiteStore) -> None:
+    def __init__(self, store: StoreRunner) -> None:
         self._store = store
         self._known = KnownSessions()
         self._asked: dict[str, asyncio.Task[Active | None]] = {}

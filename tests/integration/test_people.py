@@ -1,5 +1,7 @@
 """Logins that last, devices, API tokens, pairing, users and their limits, asked over the api's two real listeners."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -355,6 +357,12 @@ def test_the_first_admin_comes_by_a_link_on_the_lan(tmp_path: Path, redis_url: s
     body = {"secret": "wps_secret", "name": "Anna", "password": PASSWORD}
     with running_api(tmp_path, redis_url, sqlite_url, users_of_tests=False) as api:
         assert problem(api.relay.post("/api/v1/auth/setup", json=body))["code"] == "not_from_here"
+        assert problem(api.relay.get("/setup"))["code"] == "not_from_here"
+        page = api.lan.get("/setup")
+        for part, kind in (("script", "script-src"), ("style", "style-src")):
+            inline = page.text.partition(f"<{part}>")[2].partition(f"</{part}>")[0].encode()
+            digest_of_it = base64.b64encode(hashlib.sha256(inline).digest()).decode()
+            assert f"{kind} 'sha256-{digest_of_it}'" in page.headers["content-security-policy"]
         wrong = api.lan.post("/api/v1/auth/setup", json={**body, "secret": "wps_other"})
         assert problem(wrong)["code"] == "setup_closed"
         done = api.lan.post("/api/v1/auth/setup", json=body)

@@ -37,9 +37,9 @@ def test_only_health_and_login_answer_without_one() -> None:
     """The rule of the design; whoever adds to this list must say why."""
     open_to_all = {path for (_, path), rule in RULES.items() if rule.roles is None}
     logins = {f"/api/v1/auth/{way}" for way in ("login", "refresh", "pair", "setup")}
-    assert open_to_all == {"/healthz", "/readyz", "/internal/token-key", *logins}
+    assert open_to_all == {"/healthz", "/readyz", "/setup", "/internal/token-key", *logins}
     assert RULES["GET", "/internal/token-key"].origins == {Origin.RELAY}
-    assert RULES["POST", "/api/v1/auth/setup"].origins == {Origin.LAN}
+    assert RULES["GET", "/setup"].origins == RULES["POST", "/api/v1/auth/setup"].origins == {Origin.LAN}
 
 
 def test_tickets_open_only_what_browsers_cannot_send_a_header_to() -> None:

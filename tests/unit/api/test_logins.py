@@ -36,13 +36,6 @@ class Store:
             raise StoreUnavailable("away")
         return self.active
 
-    async def ping(self) -> None: ...
-
-    async def user(self, name: str) -> UserRow | None: ...
-
-    async def samples(self, from_s: int, to_s: int, limit: int) -> list[Any]:
-        return []
-
 
 def active(role: str = "driver", kind: Kind = Kind.APP, charge_points: tuple[str, ...] | None = None) -> Active:
     now = int(time.time())
