@@ -172,8 +172,11 @@ def served_routes(app: Sanic[Any, Any]) -> set[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
-    """The whole api at work inside the block. Raises ListenerUnusable, KeyFileUnusable or FieldError at the start."""
+async def started(settings: Settings, clock: Clock, passwords: Passwords | None = None) -> AsyncIterator[Running]:
+    """The whole api at work inside the block. Raises ListenerUnusable, KeyFileUnusable or FieldError at the start.
+
+    `passwords` is for tests, which have no time for argon2's real cost.
+    """
     async with AsyncExitStack() as stack:
         tokens = TokenKey.from_file(settings.token_key_file, settings.site_name)
         lan = listeners.bind_tcp(settings.host, settings.port)
@@ -188,8 +191,8 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
         stack.callback(store.close)
         documents = Documents()
         stack.callback(documents.close)
-        passwords = PasswordThreads(Passwords())
-        stack.callback(passwords.close)
+        hashing = PasswordThreads(passwords or Passwords())
+        stack.callback(hashing.close)
         deps = Deps(
             settings=settings,
             clock=clock,
@@ -197,7 +200,7 @@ async def started(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
             commands=commands,
             store=store,
             documents=documents,
-            passwords=passwords,
+            passwords=hashing,
             tokens=tokens,
             origin_of=_origin_of,
             tickets=Tickets(),

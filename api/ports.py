@@ -105,8 +105,8 @@ class StoreRunner(Protocol):
     """The database, in threads of its own."""
 
     async def run(self, work: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`work(store, …)` of common/store in a thread. Raises StoreUnavailable, StoreError, Overloaded, and what `work`
-        names."""
+        """`work(store, …)` of common/store in a thread. Raises StoreUnavailable, StoreError, Overloaded, and what
+        `work` names."""
         ...
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import uvloop
+from argon2 import PasswordHasher
 from sanic import Sanic
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
@@ -108,8 +109,14 @@ def _add_users(database_url: str) -> None:
 
 
 @cache
+def _passwords() -> Passwords:
+    """Argon2id like the real one, at a hundredth of its cost; tests/unit/common/security has the real one."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=256, parallelism=1))
+
+
+@cache
 def _password_hash() -> str:
-    return Passwords().hash(PASSWORD)
+    return _passwords().hash(PASSWORD)
 
 
 @contextmanager
@@ -129,7 +136,7 @@ def _in_thread(settings: Settings) -> Iterator[tuple[Running, Callable[[], None]
 
     async def serve() -> None:
         told = asyncio.Event()
-        async with started(settings, SystemClock()) as running:
+        async with started(settings, SystemClock(), _passwords()) as running:
             outcome.update(running=running, told=told, loop=asyncio.get_running_loop())
             ready.set()
             await told.wait()

@@ -86,7 +86,7 @@ def test_a_ticket_passes_where_browsers_cannot_send_a_token() -> None:
         gate().admit(request(target, is_websocket=is_websocket), HERE, now=NOW, steady_now=0.0)
 
 
-@pytest.mark.parametrize("path", ["/api/v1/auth/login", "/api/v1/auth/refresh", "/api/login"])
+@pytest.mark.parametrize("path", ["/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/pair", "/api/login"])
 def test_a_login_passes_without_a_token(path: str) -> None:
     """Also with an old token, and before any key is known; with a query too, which the api refuses itself."""
     for authorization in (None, "Bearer expired"):
