@@ -165,6 +165,7 @@ def running_stack(
             password_file = folder / "password"
             password_file.write_text(PASSWORD)
             stack.command("api", "user", "add", role, "--role", role, "--password-file", str(password_file))
+        stack.command("api", "user", "totp", "admin")  # without a second factor the relay is closed to admins
         for name, process in processes.items():
             if name == "edge":
                 code = re.search(r"(?m)^\s*code:\s*(\S+)", stack.command("relay", "site", "add", SITE))
