@@ -99,7 +99,6 @@ def _walk(sender: Connection, generation: Generation, seed: int, days: int, unti
             sender.send(minutes)
             minutes = []
     sender.send(minutes)
-    wallbox.publish_all_again()
     state_file.save(wallbox, state)
     sender.close()
 

@@ -4,6 +4,7 @@ the site's state by the edge's own tables, and that becomes samples and charge s
 Pure: no broker, no clock, no database. Called by simulator/history.py.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -35,21 +36,18 @@ class Scan:
 
 
 def walk(wallbox: Wallbox, generation: str, until: float) -> Iterator[tuple[int, dict[str, bytes]]]:
-    """Let the wallbox live minute by minute; each instant, and what it published then that the edge listens to."""
-    dialect = DIALECTS[generation]
-    heard: dict[str, bool] = {}
+    """Let the wallbox live minute by minute; each instant, and what it published then that the edge listens to.
+
+    Afterwards it begins to publish everything anew.
+    """
+    wallbox.publish_only(functools.cache(DIALECTS[generation].is_allowed))
     at = int(wallbox.at) // STEP_S * STEP_S
     while at + STEP_S <= until:
         at += STEP_S
         wallbox.run_until(at)
-        batch = {}
-        for message in wallbox.publish():
-            topic = message.topic
-            if topic not in heard:
-                heard[topic] = dialect.is_allowed(topic)
-            if heard[topic]:
-                batch[topic] = message.payload.encode()
-        yield at, batch
+        yield at, {message.topic: message.payload.encode() for message in wallbox.publish()}
+    wallbox.publish_only(None)
+    wallbox.publish_all_again()
 
 
 class Recording:

@@ -4,7 +4,7 @@
 simulator/manners.py. None of them knows a socket or a clock: time is an argument, messages come back as values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +45,10 @@ class Wallbox(Protocol):
 
     def publish(self) -> list[Message]:
         """What changed since the last call, and what goes out always."""
+        ...
+
+    def publish_only(self, is_heard: Callable[[str], bool] | None) -> None:
+        """From now on publish only topics of which this is true; None: all. For a past that somebody listens to."""
         ...
 
     def publish_all_again(self) -> None:

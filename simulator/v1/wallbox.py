@@ -4,7 +4,7 @@ It owns the physics of its household and openWB's own memory (settings, counters
 is an argument, nothing is sent from here. Not thread-safe. Called by simulator/app.py and by whoever needs a past.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 
 from simulator import knobs, physics
@@ -62,6 +62,7 @@ class Wallbox:
         self._mode_before_rse: str | None = None
         self._daily: dict[str, str] = {}
         self._published: dict[str, str] = {}
+        self._is_heard: Callable[[str], bool] | None = None
         if past_days is None:
             self.run_until(at)
 
@@ -164,7 +165,13 @@ class Wallbox:
             current |= {f"lp/{n}/kWhCounter": "0" for n in range(1, len(self._counters) + 1)}
         changed = {name: text for name, text in current.items() if self._published.get(name) != text}
         self._published.update(changed)
-        return [Message(PREFIX + name, text) for name, text in (changed | topics.every_loop(view)).items()]
+        messages = [Message(PREFIX + name, text) for name, text in (changed | topics.every_loop(view)).items()]
+        is_heard = self._is_heard
+        return messages if is_heard is None else [message for message in messages if is_heard(message.topic)]
+
+    def publish_only(self, is_heard: Callable[[str], bool] | None) -> None:
+        """Tell others nothing; None: tell everything again."""
+        self._is_heard = is_heard
 
     def publish_all_again(self) -> None:
         """Forget what was published, as openWB does on `RenewMQTT` and after a boot."""

@@ -1,6 +1,6 @@
 """What stands in the broker: which payload was sent last for each topic, and so what has to be sent. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from simulator.v2.payloads import encode
@@ -15,6 +15,8 @@ _NOTHING = object()
 class Tree:
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
+        self.is_heard: Callable[[str], bool] | None = None
+        """Topics of which this is not true are left out of `update`; None: none."""
         self._plain: dict[str, Any] = {}  # values of what is shown that nobody can have changed inside
 
     def show(self, name: str, value: Any) -> Message:
@@ -28,6 +30,8 @@ class Tree:
         messages = []
         for name, value in values.items():
             if name not in always and self._is_shown(name, value):
+                continue
+            if self.is_heard is not None and not self.is_heard(PREFIX + name):
                 continue
             payload = encode(name, value)
             if self._shown.get(name) != payload or name in always:

@@ -7,7 +7,7 @@ between the start of the last control cycle and the mark is undone shortly after
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -158,6 +158,10 @@ class Wallbox:
         tick = {"system/time": self._house.state.at + 0.0123}
         current = topics.changing(self._core.view) | self._daily | self._memory.values | every_cycle | tick
         return self._tree.update(current, every_cycle)
+
+    def publish_only(self, is_heard: Callable[[str], bool] | None) -> None:
+        """Tell others nothing; None: tell everything again."""
+        self._tree.is_heard = is_heard
 
     def publish_all_again(self) -> None:
         """Forget what was published."""

@@ -51,7 +51,6 @@ def test_the_same_seed_has_the_same_past() -> None:
 def test_a_wallbox_goes_on_in_another_process(generation: Generation) -> None:
     """What was put away and taken out again lives on like the one that was not, in fine ticks."""
     _, wallbox = recorded(generation)
-    wallbox.publish_all_again()
     other: Wallbox = pickle.loads(pickle.dumps(wallbox))
     assert other.next_due_at() == wallbox.next_due_at() <= UNTIL + 10
     for one in (wallbox, other):
