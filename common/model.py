@@ -6,6 +6,7 @@ or of which nothing is known, is `None` as a whole. Only the edge builds states 
 the api shows them. `flatten` and `diff` define the paths (`grid.power_w`) that ages, changes and `?fields=` use.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
@@ -271,11 +272,19 @@ _LEAF_CLASSES = (Fault, Limit, Capabilities)
 
 
 def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if is_dataclass(value) and not isinstance(value, _LEAF_CLASSES):
-        for item in fields(value):
-            yield from _leaves(f"{prefix}.{item.name}" if prefix else item.name, getattr(value, item.name))
+    names = _branches(type(value))  # type: ignore[arg-type]  # mypy takes a class for no Hashable
+    if names is not None:
+        for name in names:
+            yield from _leaves(f"{prefix}.{name}" if prefix else name, getattr(value, name))
     elif isinstance(value, Mapping):
         for name, item in value.items():
             yield from _leaves(f"{prefix}.{name}", item)
     elif value is not None:
         yield prefix, value
+
+
+@functools.cache
+def _branches(kind: type) -> tuple[str, ...] | None:
+    """The fields of a part of the state; None for a leaf."""
+    is_part = is_dataclass(kind) and not issubclass(kind, _LEAF_CLASSES)
+    return tuple(item.name for item in fields(kind)) if is_part else None
