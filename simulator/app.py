@@ -1,6 +1,7 @@
 """The simulator as a process: an openWB of either generation that runs on a clock and talks over a real broker.
 
     python -m simulator.app --mqtt mqtt://127.0.0.1 [--dialect 2.x] [--seed 1] [--clock STARTS_AT/ANCHORED_AT/SPEED]
+        [--http-port 8080]
 
 One thread owns the wallbox: it makes the loops that are due, publishes, and answers commands at once. It ends in order
 on SIGTERM and SIGINT. While it runs, docs/simulator.md says how to make it misbehave.
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +26,7 @@ from common.health import Health
 from simulator import knobs
 from simulator.adapters import state_file
 from simulator.adapters.mqtt import Connected, Inbound, MqttPort
+from simulator.adapters.web import serving
 from simulator.dialects import DIALECTS, Dialect, Generation
 from simulator.manners import Manners
 from simulator.physics import Site
@@ -40,7 +43,10 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`mqtt_url` is mqtt://[user:password@]host[:port]. Seed and clock together make a run repeatable."""
+    """`mqtt_url` is mqtt://[user:password@]host[:port]. Seed and clock together make a run repeatable.
+
+    `http_port` is that of the wallbox's web server on loopback, None for no such server.
+    """
 
     mqtt_url: str
     dialect: Dialect
@@ -49,6 +55,7 @@ class Options:
     site: Site = field(default_factory=Site)
     wallbox: Wallbox | None = None
     """One that has a past and goes on from it; None makes a new one."""
+    http_port: int | None = None
 
 
 def run_simulator(options: Options, stop: threading.Event) -> None:
@@ -58,7 +65,11 @@ def run_simulator(options: Options, stop: threading.Event) -> None:
     wallbox = options.wallbox or dialect.make(options.site, options.seed, clock.now())
     manners = Manners(wallbox, health)
     log.info("simulator_started", openwb=dialect.generation, seed=options.seed)
-    with MqttPort(options.mqtt_url, dialect.client_id, (*dialect.set_filters, knobs.FILTER), health) as port:
+    with ExitStack() as stack:
+        if options.http_port is not None:
+            stack.enter_context(serving(options.http_port, wallbox.file))
+        filters = (*dialect.set_filters, knobs.FILTER)
+        port = stack.enter_context(MqttPort(options.mqtt_url, dialect.client_id, filters, health))
         pending = _restore(wallbox, dialect, port, stop)
         may_publish_at = 0.0
         has_news = False
@@ -133,6 +144,9 @@ def main(
     seed: Annotated[int, typer.Option(help="The same seed and clock make the same run.")] = 1,
     clock: Annotated[str | None, typer.Option(help="STARTS_AT/ANCHORED_AT/SPEED in Unix seconds.")] = None,
     state: Annotated[Path | None, typer.Option(help="Go on with the wallbox that simulator.history left here.")] = None,
+    http_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve the charge log here, as openWB 1.9's web server does.")
+    ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """A believable openWB on a real broker."""
@@ -142,7 +156,9 @@ def main(
         signal.signal(ending, lambda _number, _frame: stop.set())
     try:
         wallbox = state_file.load(state) if state is not None else None
-        run_simulator(Options(mqtt, DIALECTS[dialect], seed, parse_clock(clock), wallbox=wallbox), stop)
+        run_simulator(
+            Options(mqtt, DIALECTS[dialect], seed, parse_clock(clock), wallbox=wallbox, http_port=http_port), stop
+        )
     except FieldError as error:
         faults = "; ".join(f"--{name} {fault}" for name, fault in error.faults.items())
         print(f"{error.message}: {faults}", file=sys.stderr)  # noqa: T201 - the command line's own answer

@@ -26,7 +26,7 @@ from simulator import embedded, loopback
 from simulator.processes import Children
 from simulator.ready import welcome, write_private, write_ready_file
 
-PORTS_NEEDED = 5  # api, relay, broker, redis, mariadb
+PORTS_NEEDED = 6  # api, relay, broker, redis, mariadb, the wallbox's web server
 READY_WITHIN_S = 90.0  # measured: 5 to 8 s on two idle cores; a Raspberry Pi takes several times as long
 SITE = "home"
 USERS = {"admin": "admin", "driver": "driver", "viewer": "viewer"}
@@ -123,6 +123,8 @@ class Demo:
             "WALLPORT_API_LAN_URL": self.lan_url,
             "WALLPORT_API_RELAY_URL": self.relay_site_url,
         }
+        if options.openwb_url is None:
+            site["WALLPORT_EDGE_OPENWB_URL"] = f"http://127.0.0.1:{ports[5]}"
         relay = {
             "WALLPORT_DATA_DIR": str(folder / "relay"),
             "WALLPORT_RELAY_REDIS_URL": f"{redis_url}/1",
@@ -137,6 +139,7 @@ class Demo:
             arguments = ["--mqtt", mqtt_url, "--dialect", options.dialect, "--seed", str(options.seed), *clock]
             if options.history_days:
                 arguments += ["--state", str(self.past_state)]
+            arguments += ["--http-port", str(ports[5])]
             self._start("simulator", [sys.executable, "-m", "simulator.app", *arguments])
         self.say("Starting relay, api and edge …")
         self._start("relay", [sys.executable, "-m", "relay", "run"], relay)

@@ -55,6 +55,10 @@ class Wallbox(Protocol):
         """Forget what was published, so that the next `publish` says everything."""
         ...
 
+    def file(self, path: str) -> bytes | None:
+        """What its web server has at a path, None for nothing. The one method that any thread may call."""
+        ...
+
     def restore(self, retained: Mapping[str, str]) -> None:
         """Go on from what an earlier run left in the broker: settings as they were set, meters that do not go back."""
         ...

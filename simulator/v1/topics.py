@@ -17,6 +17,7 @@ from simulator.v1.counters import CHARGING_ABOVE_W, Counters
 
 VERSION = "1.9.304.0"
 CONSUMPTION_KWH_PER_100KM = 17  # a setting of openWB, not the cars' truth
+PRICE_EUR_PER_KWH = 0.30
 LOWEST_COUNTED_CURRENT_A = 3  # countPhasesInUse counts phases above it
 
 NO_FAULT = "Kein Fehler"
@@ -159,7 +160,7 @@ def _system(view: View) -> dict[str, str]:
         "system/IpAddress": "192.168.1.20",
         "system/ConfiguredChargePoints": str(max(n for n in range(1, len(points) + 1) if n not in view.absent)),
         "system/lastRfId": view.last_tag,
-        "system/priceForKWh": "0.30",
+        "system/priceForKWh": f"{PRICE_EUR_PER_KWH:.2f}",
         "system/updateInProgress": "0",
         "system/wizzardDone": "100",
         "system/releaseTrain": "stable17",

@@ -10,6 +10,7 @@ from math import isfinite
 from simulator import knobs, physics
 from simulator.household import Household
 from simulator.v1 import commands, control, topics
+from simulator.v1.charge_log import ChargeLog
 from simulator.v1.counters import Counters
 from simulator.wallbox import Message
 
@@ -52,6 +53,7 @@ class Wallbox:
             | topics.initial_faults(len(site.charge_points))
         )
         self._counters = tuple(Counters() for _ in site.charge_points)
+        self._charge_log = ChargeLog()
         self._phases = [3] * len(site.charge_points)  # openWB's guess until a car has charged
         self._decision = control.Decision((0,) * len(site.charge_points))
         self._waiting_tag: str | None = None
@@ -114,6 +116,7 @@ class Wallbox:
         match knob:
             case "restart":
                 self._is_booting = True
+                self._charge_log.forget_running()
                 self._values["global/ChargeMode"] = str(control.STOP)  # its default `bootmodus`
                 self._last_tag = "0"
                 self.publish_all_again()
@@ -135,6 +138,10 @@ class Wallbox:
             case _:
                 raise knobs.unknown(knob)
         return []
+
+    def file(self, path: str) -> bytes | None:
+        """What its web server has: the charge log by months."""
+        return self._charge_log.file(path)
 
     def restore(self, retained: Mapping[str, str]) -> None:
         """Go on from what the broker still holds: settings as they were set, meters that do not go back."""
@@ -182,6 +189,9 @@ class Wallbox:
         self._is_booting = False
         for counters, point in zip(self._counters, before.charge_points, strict=True):
             counters.count(is_plugged=point.is_plugged, power_w=point.power_w, meter_wh=point.meter_wh)
+        for n, counters in enumerate(self._counters, 1):
+            tag = self._last_tags.get(n, "0").partition(",")[0]
+            self._charge_log.follow(n, counters, at, self._values["global/ChargeMode"], tag)
         self._house.step(self._offered_a(), at)
         if at // DAILY_JOB_S != before.at // DAILY_JOB_S:
             self._daily = topics.daily_yields(self._view())

@@ -168,6 +168,10 @@ class Wallbox:
         self._tree.forget()
         self._has_cycled = True
 
+    def file(self, path: str) -> bytes | None:
+        """Its web server has nothing that anybody reads here."""
+        return None
+
     def restore(self, retained: Mapping[str, str]) -> None:
         """Go on from what the broker still holds: settings as they were set, meters that do not go back."""
         known = {topic.removeprefix(PREFIX): payload for topic, payload in retained.items()}
