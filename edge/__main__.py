@@ -1,4 +1,4 @@
-"""The edge's process and command line: `wallport-edge run | check-config | health | enroll | rotate-key`."""
+"""The edge's process and command line: `wallport-edge run | check-config | health | enroll | rotate-key | import`."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import typer
 from common import logs
 from common.clock import parse_clock
 from common.errors import AppError, FieldError
-from edge import app
+from edge import app, import_cli
 from edge.settings import Settings, read
 
 EXIT_FAILING = 1
@@ -24,6 +24,14 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _log_errors_only() -> None:
+    """What an import has to say it prints."""
+    logs.set_up("error")
+
+
+cli.add_typer(import_cli.cli, name="import", callback=_log_errors_only, help=import_cli.HELP)
 
 
 @cli.command()

@@ -36,8 +36,9 @@ class Settings:
     """Everything the edge is told; URLs may hold credentials and stay out of `repr`.
 
     `generation` is that of the wallbox, as in `common.model.Meta`; None is to be found out. `own_price_per_kwh` (EUR)
-    is what PV and battery energy costs where the wallbox names no price; None: what grid energy costs. `keep_days` says
-    for how many days to keep what; 0 is for ever.
+    is what PV and battery energy costs where the wallbox names no price; None: what grid energy costs. `openwb_url` is
+    where the web server of an openWB 1.9 is, None for nowhere. `keep_days` says for how many days to keep what; 0 is for
+    ever.
     """
 
     broker: BrokerAddress
@@ -50,6 +51,7 @@ class Settings:
     own_price_per_kwh: float | None
     time_zone: ZoneInfo
     keep_days: Mapping[Kept, int]
+    openwb_url: str | None = field(repr=False)
     api_socket: Path
     relay_ca_file: Path | None
     log_level: str
@@ -60,8 +62,9 @@ def read(environ: Mapping[str, str]) -> Settings:
     """Raises SettingsError, which names every fault at once."""
     reader = Reader(environ)
     data_dir = reader.path("WALLPORT_DATA_DIR", "data")
+    broker = _broker(reader)
     settings = Settings(
-        broker=_broker(reader),
+        broker=broker,
         generation=_generation(reader),
         redis_url=reader.url("WALLPORT_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
         database_url=_database_url(reader),
@@ -71,6 +74,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         own_price_per_kwh=_price(reader),
         time_zone=reader.zone("WALLPORT_TIME_ZONE"),
         keep_days=_keep_days(reader),
+        openwb_url=_openwb_url(reader, broker),
         api_socket=reader.path("WALLPORT_EDGE_API_SOCKET", str(data_dir / "api.sock")),
         relay_ca_file=reader.optional_path("WALLPORT_EDGE_RELAY_CA_FILE"),
         log_level=reader.text(
@@ -121,6 +125,23 @@ def _generation(reader: Reader) -> str | None:
     hint = "must be auto, 1.9 or 2.x"
     name = reader.text("WALLPORT_EDGE_DIALECT", "auto", pattern=r"auto|1\.9|2\.x", hint=hint)
     return None if name == "auto" else name
+
+
+def _openwb_url(reader: Reader, broker: BrokerAddress) -> str | None:
+    """openWB's web server is on the machine of its broker, unless somebody says otherwise."""
+    name = "WALLPORT_EDGE_OPENWB_URL"
+    if reader.optional_text(name) == "off":
+        return None
+    if not broker.host and reader.optional_text(name) is None:
+        return None  # that is told already
+    host = f"[{broker.host}]" if ":" in broker.host else broker.host
+    url = reader.url(name, ("http", "https"), f"http://{host}")
+    if name in reader.faults:
+        return None
+    parts = urlsplit(url)
+    if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        reader.faults[name] = "must be off, or http://host[:port] and nothing more"
+    return url
 
 
 def _broker(reader: Reader) -> BrokerAddress:

@@ -107,6 +107,12 @@ def power_means(store: Store, from_s: int, to_s: int, step_s: int) -> list[Power
     return store.run(work)
 
 
+def ticks(store: Store, from_s: int, to_s: int) -> set[int]:
+    """The stored ticks with from_s ≤ sampled_at < to_s; for periods of some days. Blocks; raises like `insert`."""
+    query = "SELECT sampled_at FROM sample WHERE sampled_at >= $from_s AND sampled_at < $to_s"
+    return store.run(lambda db: set(db.select(query, {}, {"from_s": from_s, "to_s": to_s})))
+
+
 def meter_readings(store: Store, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
     """(charge point, instant) → what its meter showed then, or shortly before. Blocks; raises like `insert`."""
 

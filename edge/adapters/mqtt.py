@@ -31,6 +31,7 @@ COMPONENT = "mqtt"
 
 LONGEST_PAYLOAD = 64 * 1024  # bytes; nothing on the allow-list comes near
 MOST_TOPICS = 10_000  # that wait at once: twice what the mirror keeps; whoever floods the broker with more is not heard
+LONGEST_ASIDE = 4 * 1024 * 1024  # bytes; a busy month of the charge log has some 200 KiB
 LARGEST_BATCH = 500  # topics; more in one pipeline gains nothing and makes Redis' other clients wait
 COLLECT_S = 0.05  # a control loop publishes its values within about this; far below the second an app may notice
 KEEPALIVE_S = 20  # a dead line is noticed after 1.5 times this
@@ -111,6 +112,16 @@ class MqttSource:
         self._listening_since: float | None = None
         self._abandoned: paho.Client | None = None
         self._is_retuned = False
+        self._aside: dict[str, Callable[[bytes], None]] = {}
+        # Two with one id would throw each other out for ever.
+        self.client_id = f"wallport-{secrets.token_hex(6)}"
+
+    def hear_aside(self, topic: str, hear: Callable[[bytes], None]) -> None:
+        """Subscribe to one more topic, whose payloads go to `hear` alone and are mirrored nowhere. Before `run`.
+
+        `hear` is called in the thread of `run`, with LONGEST_ASIDE bytes at most; it must neither block nor raise.
+        """
+        self._aside[topic] = hear
 
     def listen(self, subscriptions: Sequence[str], is_allowed: Callable[[str], bool]) -> None:
         """Listen to these topics in place of the others: in a new session, as it brings what the broker retained."""
@@ -211,7 +222,7 @@ class MqttSource:
     def _client(self, context: ssl.SSLContext | None) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"wallport-{secrets.token_hex(6)}",  # two with one id would throw each other out for ever
+            client_id=self.client_id,
             clean_session=True,
             protocol=paho.MQTTv311,
             reconnect_on_failure=False,
@@ -240,25 +251,28 @@ class MqttSource:
         if reason.is_failure:
             self._refusal = f"the MQTT broker refused the session: {reason.getName()}"
             return
-        client.subscribe([(topic, 0) for topic in self._subscriptions])
+        client.subscribe([(topic, 0) for topic in (*self._subscriptions, *self._aside)])
 
     def _on_subscribe(
         self, client: paho.Client, _userdata: object, _mid: int, granted: list[ReasonCode], _: Properties | None
     ) -> None:
+        granted = granted[: len(granted) - len(self._aside)]  # without what is heard aside all else works
         refused = sum(1 for reason in granted if reason.is_failure)
-        if refused == len(self._subscriptions):
+        if refused == len(granted):
             self._refusal = "the MQTT broker refused every subscription"
             return
         self._backoff.reset()
         self._session, self._listening_since = client, uptime_s()
-        detail = f"{refused} of {len(self._subscriptions)} subscriptions refused" if refused else None
+        detail = f"{refused} of {len(granted)} subscriptions refused" if refused else None
         if self._health.report(COMPONENT, Status.FAILING if refused else Status.OK, detail):
             log.info("broker_connected", host=self._address.host, refused=refused)
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         try:
             topic = message.topic
-            if not self._is_allowed(topic):
+            if topic in self._aside:
+                self._hear_aside(self._aside[topic], bytes(message.payload))
+            elif not self._is_allowed(topic):
                 self._health.count("mqtt_dropped_not_allowed")
             elif len(message.payload) > LONGEST_PAYLOAD:
                 self._health.count("mqtt_dropped_too_big")
@@ -267,6 +281,12 @@ class MqttSource:
         except Exception as exc:  # noqa: BLE001 - one bad message never stops the loop (house style: one inbound message)
             self._health.count("mqtt_dropped_broken")
             log.debug("message_dropped", error=exc)
+
+    def _hear_aside(self, hear: Callable[[bytes], None], payload: bytes) -> None:
+        if len(payload) > LONGEST_ASIDE:
+            self._health.count("mqtt_dropped_too_big")
+        else:
+            hear(payload)
 
 
 def _discard_on_close(client: paho.Client, *, is_wanted: bool) -> None:

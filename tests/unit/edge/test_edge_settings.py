@@ -108,3 +108,32 @@ def test_a_certificate_file_needs_a_broker_that_has_one(tmp_path: Path) -> None:
         with pytest.raises(SettingsError) as caught:
             read(secured | changed)
         assert list(caught.value.faults) == [name]
+
+
+@pytest.mark.parametrize(
+    ("broker", "given", "url"),
+    [
+        ("mqtt://10.0.0.2:1884", None, "http://10.0.0.2"),
+        ("mqtts://me@[fd00::1]", None, "http://[fd00::1]"),
+        ("mqtt://10.0.0.2", "http://openwb.local:8080", "http://openwb.local:8080"),
+        ("mqtt://10.0.0.2", "off", None),
+    ],
+)
+def test_where_the_wallbox_s_web_server_is(broker: str, given: str | None, url: str | None) -> None:
+    """Beside its broker, or where the setting says; or it is left alone."""
+    environ = ENOUGH | {"WALLPORT_EDGE_MQTT_URL": broker}
+    if given is not None:
+        environ |= {"WALLPORT_EDGE_OPENWB_URL": given}
+    assert read(environ).openwb_url == url
+
+
+@pytest.mark.parametrize("url", ["ftp://h", "http://", "http://me:secret@h", "http://h/?a=b"])
+def test_a_web_server_that_cannot_be(url: str) -> None:
+    """It is named without its value; nor is the default blamed for a broker that is missing."""
+    with pytest.raises(SettingsError) as caught:
+        read(ENOUGH | {"WALLPORT_EDGE_OPENWB_URL": url})
+    assert set(caught.value.faults) == {"WALLPORT_EDGE_OPENWB_URL"}
+    assert "secret" not in str(caught.value)
+    with pytest.raises(SettingsError) as caught:
+        read({"WALLPORT_DATABASE_URL": "sqlite:///x"})
+    assert set(caught.value.faults) == {"WALLPORT_EDGE_MQTT_URL"}

@@ -1,0 +1,181 @@
+"""Imports: old months of openWB 1.9's charge log, and the tables of the old backend.
+
+Everything goes by natural keys and in small transactions, so an import may be broken off and repeated: what is stored
+is not stored again. In a dry run everything is read and compared, and nothing is written.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import Protocol
+
+from common.errors import AppError
+from common.store.errors import UserExists
+from common.store.rows import SampleRow
+from edge import old_backend
+from edge.charge_log import v1
+from edge.charge_log.entries import BadLine, Entry, Parsed
+from edge.charge_log.matching import compare, period
+from edge.imports import Summary
+from edge.loops.reconciling import SessionBook, carry_out
+from edge.old_backend import GraphTicks, OldUser, Row
+
+ORIGIN = "import"
+
+BATCH_ENTRIES = 500  # sessions in one transaction: milliseconds of the database's time, and nobody waits for a lock
+
+
+class Progress(Protocol):
+    """Tells whoever waits how far it is."""
+
+    def begin(self, what: str, total: int) -> None: ...
+
+    def advance(self, by: int) -> None: ...
+
+
+class SampleBook(Protocol):
+    """The stored samples. Both methods raise StoreUnavailable or StoreError."""
+
+    def ticks(self, from_s: int, to_s: int) -> set[int]:
+        """Those that are stored with from_s ≤ tick < to_s."""
+        ...
+
+    def insert(self, rows: Sequence[SampleRow]) -> None: ...
+
+
+class People(Protocol):
+    """The users. Both methods raise StoreUnavailable or StoreError."""
+
+    def knows(self, name: str) -> bool: ...
+
+    def add_disabled(self, user: OldUser) -> None:
+        """Raises UserExists, or FieldError for a name that cannot be."""
+        ...
+
+
+class OldTables(Protocol):
+    """The old backend's database; every method raises SourceUnusable."""
+
+    def count(self, table: str) -> int | None: ...
+
+    def batches(self, table: str, key: str, columns: Sequence[str]) -> Iterator[list[Row]]: ...
+
+    def used(self, table: str, columns: Sequence[str]) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importer:
+    """`names` maps charge points of the old log to those of today, `zone` is that of its local times."""
+
+    sessions: SessionBook
+    samples: SampleBook
+    people: People
+    names: Mapping[str, str]
+    zone: tzinfo
+    interval_s: int
+    now: int
+    is_dry_run: bool
+    progress: Progress
+    owner_of: Callable[[str], str | None] = lambda _tag: None
+
+    def csv_file(self, name: str, content: bytes) -> Summary:
+        """One month of openWB 1.9's charge log, of whatever release."""
+        summary = Summary(name)
+        parsed = v1.parse(content, self.zone)
+        self.progress.begin(name, len(parsed.entries))
+        self._charges(parsed, summary)
+        return summary
+
+    def backend(self, tables: OldTables) -> list[Summary]:
+        """All tables that are there: users first, since charges are theirs."""
+        found = {name: total for name in ("users", "lade_log", "graph") if (total := tables.count(name)) is not None}
+        users: list[OldUser] = []
+        summaries: list[Summary] = []
+        if "users" in found:
+            for rows in tables.batches("users", "username", old_backend.USER_COLUMNS):
+                users += (old_backend.user_of(row) for row in rows)
+            summaries.append(self._users(users))
+        if "lade_log" in found:
+            summaries.append(self._lade_log(tables, found["lade_log"], old_backend.owners(users)))
+        if "graph" in found:
+            summaries.append(self._graph(tables, found["graph"]))
+        return summaries
+
+    def _users(self, users: Sequence[OldUser]) -> Summary:
+        summary = Summary("users", read=len(users))
+        self.progress.begin("users", len(users))
+        for number, user in enumerate(users, 1):
+            self.progress.advance(1)
+            if self.people.knows(user.name):
+                summary.known += 1
+                continue
+            try:
+                if not self.is_dry_run:
+                    self.people.add_disabled(user)
+                summary.new += 1
+            except UserExists:
+                summary.known += 1
+            except AppError as exc:
+                if exc.is_retryable:
+                    raise
+                summary.read -= 1  # `note_bad` counts it
+                summary.note_bad((BadLine(number, exc.message),))
+        return summary
+
+    def _lade_log(self, tables: OldTables, total: int, owner: Mapping[str, str]) -> Summary:
+        summary = Summary("lade_log")
+        self.progress.begin("lade_log", total)
+        for rows in tables.batches("lade_log", "id", old_backend.LOG_COLUMNS):
+            self._charges(old_backend.charges_of(rows, self.zone, owner), summary)
+        return summary
+
+    def _graph(self, tables: OldTables, total: int) -> Summary:
+        summary = Summary("graph")
+        self.progress.begin("graph", total)
+        ticks = GraphTicks(self.interval_s, tables.used("graph", old_backend.OPTIONAL), self.names)
+        for rows in tables.batches("graph", "id", old_backend.GRAPH_COLUMNS):
+            done, bad, surplus = ticks.feed(rows)
+            summary.note_bad(bad)
+            summary.read += surplus
+            summary.known += surplus
+            self._samples(done, summary)
+            self.progress.advance(len(rows))
+        self._samples(ticks.flush(), summary)
+        return summary
+
+    def _samples(self, rows: Sequence[SampleRow], summary: Summary) -> None:
+        if not rows:
+            return
+        instants = [row.sampled_at for row in rows]
+        known = self.samples.ticks(min(instants), max(instants) + 1)
+        new = [row for row in rows if row.sampled_at not in known]
+        if not self.is_dry_run:
+            self.samples.insert(new)
+        summary.read += len(rows)
+        summary.new += len(new)
+        summary.known += len(rows) - len(new)
+
+    def _charges(self, parsed: Parsed, summary: Summary) -> None:
+        summary.note_bad(parsed.bad)
+        for entries in _batches(parsed.entries):
+            self._charge_batch([self._renamed(entry) for entry in entries], summary)
+            self.progress.advance(len(entries))
+
+    def _charge_batch(self, entries: Sequence[Entry], summary: Summary) -> None:
+        wanted = period(entries)
+        if wanted is None:
+            return
+        found = compare(entries, self.sessions.sessions(*wanted), now=self.now, origin=ORIGIN, owner_of=self.owner_of)
+        if not self.is_dry_run:
+            carry_out(self.sessions, replace(found, waiting=()))
+        summary.read += len(entries)
+        summary.new += len(found.additions)
+        summary.known += len(found.matched)
+        summary.later += len(found.waiting)
+
+    def _renamed(self, entry: Entry) -> Entry:
+        return replace(entry, charge_point=self.names.get(entry.charge_point, entry.charge_point))
+
+
+def _batches(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:
+    return (entries[start : start + BATCH_ENTRIES] for start in range(0, len(entries), BATCH_ENTRIES))

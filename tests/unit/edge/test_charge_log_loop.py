@@ -1,0 +1,246 @@
+"""The loop that reads the wallbox's log: when it asks, what it makes of the answer, and how it fails."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from common.backoff import Backoff
+from common.errors import StoreUnavailable
+from common.health import ComponentHealth, Health, Status
+from common.model import Snapshot
+from common.store.rows import LogEntryRow, SessionRecord, SessionRow
+from edge.charge_log.entries import BadLine, Entry, Parsed
+from edge.charge_log.errors import ChargeLogUnavailable
+from edge.charge_log.matching import SETTLED_S, Fill
+from edge.charge_log.schedule import AFTER_CHARGE_S, EVERY_S, LEAST_BETWEEN_S, Month
+from edge.loops.charge_log import COMPONENT, MOST_TRIES, ChargeLogLoop
+from tests.kit.clock import ManualClock
+from tests.kit.states import SITE
+from tests.kit.waiting import eventually
+
+AT = 1_795_420_800  # Mon Nov 23 09:00:00 CET 2026
+ENTRY = Entry(charge_point="1", started_at=AT - 20_000, ended_at=AT - 10_000, energy_wh=9_000, tag="A1")
+
+
+class Book:
+    """Sessions in memory; `is_away` makes every call fail."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+        self.stored: dict[tuple[str, int], SessionRow] = {}
+        self.log: dict[tuple[str, int], LogEntryRow] = {}
+        self.fills: list[Fill] = []
+
+    def sessions(self, from_s: int, to_s: int) -> list[SessionRow]:
+        self._answer()
+        return [row for row in self.stored.values() if from_s <= row.started_at < to_s]
+
+    def add(self, records: Sequence[SessionRecord]) -> list[int]:
+        self._answer()
+        ids = []
+        for record in records:
+            key = (record.session.charge_point, record.session.started_at)
+            ids.append(self.stored[key].id or 0 if key in self.stored else len(self.stored) + 1)
+            self.stored[key] = replace(record.session, id=ids[-1])
+        return ids
+
+    def put(self, rows: Sequence[LogEntryRow]) -> None:
+        self._answer()
+        self.log |= {(row.charge_point, row.started_at): row for row in rows}
+
+    def fill_in(self, fill: Fill) -> bool:
+        self._answer()
+        self.fills.append(fill)
+        return True
+
+    def _answer(self) -> None:
+        if self.is_away:
+            raise StoreUnavailable("the database is away")
+
+
+class Wallbox:
+    """Its log, and its state as the mirror has it; `fault` makes reading fail."""
+
+    def __init__(self) -> None:
+        self.logs: dict[Month, Parsed | None] = {Month(2026, 10): None, Month(2026, 11): Parsed((ENTRY,))}
+        self.fault: str | None = None
+        self.asked: list[Month] = []
+        self.state = SITE
+        self.seen = 0  # how often the loop looked at the state
+
+    def read(self, month: Month, _stop: threading.Event) -> Parsed | None:
+        self.asked.append(month)
+        if self.fault is not None:
+            raise ChargeLogUnavailable(self.fault)
+        return self.logs.get(month)
+
+    def current(self) -> Snapshot:
+        self.seen += 1
+        return Snapshot(seq=1, updated_at=AT, state=self.state)
+
+    def stop_charging(self) -> None:
+        point = replace(self.state.charge_points["1"], is_charging=False)
+        self.state = replace(self.state, charge_points={"1": point})
+
+    def wait_until_seen(self) -> None:
+        """Until the loop has looked at the present state, and acted on it."""
+        seen = self.seen
+        eventually(lambda: self.seen >= seen + 2)
+
+
+class Running:
+    """The loop in a thread of its own; its looks are counted in health."""
+
+    def __init__(self, wallbox: Wallbox, book: Book, clock: ManualClock) -> None:
+        self.wallbox, self.book, self.clock = wallbox, book, clock
+        self._health = Health(clock)
+        self.loop = ChargeLogLoop(
+            {"1.9": wallbox.read},
+            wallbox.current,
+            book,
+            ZoneInfo("Europe/Berlin"),
+            self._health,
+            clock,
+            owner_of={"A1": "anna"}.get,
+            first_after_s=0.0,
+            backoff=Backoff(first_s=0.001, longest_s=0.002),
+        )
+
+    @property
+    def looks(self) -> int:
+        return self._health.counters().get("charge_log_reads", 0)
+
+    @property
+    def component(self) -> ComponentHealth:
+        return self._health.components()[COMPONENT]
+
+    def counters(self) -> dict[str, int]:
+        return self._health.counters()
+
+
+@contextmanager
+def running(wallbox: Wallbox, book: Book, clock: ManualClock) -> Iterator[Running]:
+    found = Running(wallbox, book, clock)
+    stop = threading.Event()
+    thread = threading.Thread(target=found.loop.run, args=(stop,))
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def site() -> Iterator[Running]:
+    with running(Wallbox(), Book(), ManualClock(float(AT))) as found:
+        yield found
+
+
+def test_what_only_the_log_has_becomes_a_session_once(site: Running) -> None:
+    """With whose its tag is; the next look finds it and adds nothing. Both months were asked for, one has no file."""
+    eventually(lambda: site.looks == 1)
+    (session,) = site.book.stored.values()
+    assert (session.origin, session.energy_wh, session.user_name) == ("log", 9_000, "anna")
+    assert site.book.log[("1", ENTRY.started_at)].session_id == session.id
+    assert site.wallbox.asked == [Month(2026, 10), Month(2026, 11)]
+    site.clock.advance(EVERY_S)
+    eventually(lambda: site.looks == 2)
+    assert len(site.book.stored) == 1
+    assert site.counters()["charge_log_sessions_added"] == 1
+    assert site.component.status is Status.OK
+
+
+def test_it_asks_after_a_charge(site: Running) -> None:
+    """Not while it runs, and not before the wallbox had time to write it down."""
+    eventually(lambda: site.looks == 1)
+    site.clock.advance(LEAST_BETWEEN_S)
+    site.wallbox.stop_charging()
+    site.wallbox.wait_until_seen()
+    assert site.looks == 1
+    site.clock.advance(AFTER_CHARGE_S)
+    eventually(lambda: site.looks == 2)
+
+
+def test_a_young_entry_is_looked_at_again(site: Running) -> None:
+    """Its session may come from the edge's own disk yet; if not, it becomes one."""
+    eventually(lambda: site.looks == 1)
+    young = replace(ENTRY, started_at=AT + 90_000, ended_at=AT + 95_000)
+    site.wallbox.logs[Month(2026, 11)] = Parsed((ENTRY, young))
+    site.clock.set(AT + 96_000.0)
+    eventually(lambda: site.looks == 2)
+    assert site.book.log[("1", young.started_at)].session_id is None
+    site.clock.set(AT + 95_002.0 + SETTLED_S)
+    eventually(lambda: site.looks == 3)
+    assert site.book.log[("1", young.started_at)].session_id == 2
+
+
+def test_what_differs_is_in_health(site: Running) -> None:
+    """As numbers; nobody's name or tag."""
+    eventually(lambda: site.looks == 1)
+    site.book.stored = {
+        ("1", 1): SessionRow(id=1, charge_point="1", started_at=AT - 20_000, ended_at=AT - 10_000, energy_wh=5_000),
+        ("1", 2): SessionRow(id=2, charge_point="1", started_at=AT - 90_000, ended_at=AT - 80_000, energy_wh=5_000),
+    }
+    site.clock.advance(EVERY_S)
+    eventually(lambda: site.looks == 2)
+    eventually(lambda: site.component.detail is not None)
+    assert site.component.detail == "1 sessions differ in energy from the wallbox's log, 1 are not in it"
+    assert site.component.status is Status.OK
+    assert site.book.fills == [Fill(1, None, "A1", "anna")]
+    assert site.book.stored[("1", 1)].energy_wh == 5_000
+
+
+@pytest.mark.parametrize("what", ["wallbox", "files", "database"])
+def test_failures_are_tried_again_and_then_told(what: str) -> None:
+    """So many times; then it waits for the next occasion, and recovers at it."""
+    wallbox, book, clock = Wallbox(), Book(), ManualClock(float(AT))
+    if what == "wallbox":
+        wallbox.fault = "it is off"
+    elif what == "files":
+        wallbox.logs = {}
+    book.is_away = what == "database"
+    with running(wallbox, book, clock) as site:
+        eventually(lambda: site.component.status is Status.FAILING)
+        assert site.looks == 0
+        tries = len(wallbox.asked)
+        assert tries in (MOST_TRIES, 2 * MOST_TRIES)
+        wallbox.fault, book.is_away = None, False
+        wallbox.logs = Wallbox().logs
+        clock.advance(EVERY_S)
+        eventually(lambda: site.component.status is Status.OK)
+        assert len(wallbox.asked) == tries + 2
+        assert len(book.stored) == 1
+
+
+def test_a_silent_wallbox_is_not_asked(site: Running) -> None:
+    """When it speaks again it is."""
+    eventually(lambda: site.looks == 1)
+    site.wallbox.state = replace(SITE, meta=replace(SITE.meta, is_stale=True))
+    site.clock.advance(EVERY_S)
+    site.wallbox.wait_until_seen()
+    assert site.looks == 1
+    site.wallbox.state = SITE
+    eventually(lambda: site.looks == 2)
+
+
+def test_a_generation_without_a_log_to_read_is_none_of_its_business(site: Running) -> None:
+    """1.9's web server may be switched off by a setting: health says so, and nothing is asked."""
+    eventually(lambda: site.looks == 1)
+    site.wallbox.state = replace(SITE, meta=replace(SITE.meta, generation="2.x"))
+    site.clock.advance(EVERY_S)
+    eventually(lambda: site.component.status is Status.DISABLED)
+    assert site.looks == 1
+
+
+def test_bad_lines_do_not_spoil_it(site: Running) -> None:
+    eventually(lambda: site.looks == 1)
+    site.wallbox.logs[Month(2026, 11)] = Parsed((ENTRY,), (BadLine(2, "there is no time"),))
+    site.clock.advance(EVERY_S)
+    eventually(lambda: site.looks == 2)
+    assert site.component.status is Status.OK
