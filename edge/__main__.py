@@ -1,9 +1,11 @@
-"""The edge's process and command line: `wallport-edge run | check-config | health | enroll | rotate-key | import`."""
+"""The edge's process and command line: `wallport-edge run | check-config | health | enroll | rotate-key |
+charge-log | import`."""
 
 import os
 import signal
 import sys
 import threading
+from datetime import datetime
 from typing import Annotated, NoReturn
 
 import typer
@@ -81,6 +83,33 @@ def health() -> None:
         raise typer.Exit(EXIT_FAILING)
 
 
+@cli.command("charge-log")
+def charge_log(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How far to look back.")] = 62,
+    everything: Annotated[bool, typer.Option("--all", help="Also what agrees.")] = False,
+) -> None:
+    """Compare recorded sessions with the wallbox's own log; exit code 0 when they agree, else 1."""
+    settings = _settings()
+    logs.set_up("error", settings.log_form)
+    try:
+        found = app.compare_log(settings, days)
+    except AppError as exc:
+        typer.echo(exc.message, err=True)
+        raise typer.Exit(EXIT_FAILING) from None
+    for line in found:
+        if line.is_finding or everything:
+            at = datetime.fromtimestamp(line.started_at, settings.time_zone)
+            mark = "differs" if line.is_finding else ""
+            recorded, logged = _kwh(line.recorded_wh), _kwh(line.logged_wh)
+            typer.echo(
+                f"{at:%Y-%m-%d %H:%M}  {line.charge_point:>4}  recorded {recorded}  log {logged}  {mark}".rstrip()
+            )
+    findings = sum(line.is_finding for line in found)
+    typer.echo(f"{len(found)} sessions in {days} days, {findings} differ from the wallbox's log")
+    if findings:
+        raise typer.Exit(EXIT_FAILING)
+
+
 @cli.command()
 def enroll(
     relay: Annotated[str, typer.Option(help="The relay's URL, https://relay.example.org.")],
@@ -113,6 +142,10 @@ def rotate_key() -> None:
 
 def main() -> None:
     cli()
+
+
+def _kwh(energy_wh: int | None) -> str:
+    return "      none" if energy_wh is None else f"{energy_wh / 1000:6.2f} kWh"
 
 
 def _settings() -> Settings:

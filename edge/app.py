@@ -14,7 +14,7 @@ from common import logs
 from common.clock import Clock, SystemClock
 from common.health import Health
 from common.model import EdgeHealth
-from common.store import samples, sessions
+from common.store import samples, sessions, wallbox_log
 from common.store.bind import open_store
 from edge.adapters import enrolment, log_file, old_backend
 from edge.adapters.charge_log_command import ChargeLogCommand
@@ -34,6 +34,8 @@ from edge.adapters.wallbox_web import WallboxWeb
 from edge.charge_log import v1, v2
 from edge.charge_log.entries import Parsed
 from edge.charge_log.errors import ChargeLogUnavailable, SourceUnusable
+from edge.charge_log.listing import Line, lines
+from edge.charge_log.matching import LONGEST_SESSION_S
 from edge.charge_log.schedule import Month
 from edge.imports import Summary
 from edge.loops.charge_log import ChargeLogLoop, Reader
@@ -138,6 +140,18 @@ def rotate_key(settings: Settings) -> Enrolment:
 def _nobody(_tag: str) -> str | None:
     """Whose a tag is."""
     return None
+
+
+def compare_log(settings: Settings, days: int) -> list[Line]:
+    """The wallbox's log beside what was recorded in so many days. Raises StoreUnavailable or StoreError."""
+    now = int(SystemClock().now())
+    store = open_store(settings.database_url)
+    try:
+        rows = StoredSessions(store).sessions(now - days * 86_400 - LONGEST_SESSION_S, now)
+        found = lines(rows, wallbox_log.between(store, now - days * 86_400, now))
+    finally:
+        store.close()
+    return [line for line in found if line.started_at >= now - days * 86_400]
 
 
 def import_csv(

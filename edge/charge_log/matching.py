@@ -126,6 +126,13 @@ def compare(
     )
 
 
+def differs(recorded_wh: int, logged_wh: Sequence[int]) -> bool:
+    """Whether the energies of some entries are another than that of their session, beyond how openWB counts."""
+    total_wh = sum(logged_wh)
+    by_counting_wh = LEAST_DIFFERENCE_WH + MORE_PER_ENTRY_WH * (len(logged_wh) - 1)
+    return abs(total_wh - recorded_wh) > max(by_counting_wh, LEAST_DIFFERENCE * max(recorded_wh, total_wh))
+
+
 def period(entries: Sequence[Entry]) -> tuple[int, int] | None:
     """The starts (from ≤ started_at < to) of all sessions that may belong to `entries`; None when there are none."""
     if not entries:
@@ -212,16 +219,14 @@ def _difference(session: SessionRow, entries: Sequence[Entry], complete: tuple[i
     is_whole = complete is None or session.started_at >= complete[0]  # else earlier entries are of another month
     if session.energy_wh is None or not is_whole:
         return None
-    logged_wh = sum(entry.energy_wh for entry in entries)
-    by_counting_wh = LEAST_DIFFERENCE_WH + MORE_PER_ENTRY_WH * (len(entries) - 1)
-    least_wh = max(by_counting_wh, LEAST_DIFFERENCE * max(session.energy_wh, logged_wh))
-    if abs(logged_wh - session.energy_wh) <= least_wh:
+    parts = [entry.energy_wh for entry in entries]
+    if not differs(session.energy_wh, parts):
         return None
     return Difference(
         charge_point=session.charge_point,
         started_at=session.started_at,
         recorded_wh=session.energy_wh,
-        logged_wh=logged_wh,
+        logged_wh=sum(parts),
     )
 
 

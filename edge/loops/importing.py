@@ -15,7 +15,7 @@ from common.store.rows import SampleRow
 from edge import old_backend
 from edge.charge_log import v1
 from edge.charge_log.entries import BadLine, Entry, Parsed
-from edge.charge_log.matching import compare, period
+from edge.charge_log.matching import Comparison, compare, period
 from edge.imports import Summary
 from edge.loops.reconciling import SessionBook, carry_out
 from edge.old_backend import GraphTicks, OldUser, Row
@@ -126,7 +126,7 @@ class Importer:
         summary = Summary("lade_log")
         self.progress.begin("lade_log", total)
         for rows in tables.batches("lade_log", "id", old_backend.LOG_COLUMNS):
-            self._charges(old_backend.charges_of(rows, self.zone, owner), summary)
+            self._charges(old_backend.charges_of(rows, self.zone, owner), summary, is_first_hand=False)
         return summary
 
     def _graph(self, tables: OldTables, total: int) -> Summary:
@@ -155,23 +155,26 @@ class Importer:
         summary.new += len(new)
         summary.known += len(rows) - len(new)
 
-    def _charges(self, parsed: Parsed, summary: Summary) -> None:
+    def _charges(self, parsed: Parsed, summary: Summary, *, is_first_hand: bool = True) -> None:
+        """Second hand is what somebody made of the wallbox's log: sessions come of it, but it is not that log."""
         summary.note_bad(parsed.bad)
         for entries in _batches(parsed.entries):
-            self._charge_batch([self._renamed(entry) for entry in entries], summary)
+            found = self._compared([self._renamed(entry) for entry in entries])
+            if not is_first_hand:
+                additions = tuple(replace(addition, entries=()) for addition in found.additions)
+                found = replace(found, matched=(), additions=additions)
+            if not self.is_dry_run:
+                carry_out(self.sessions, replace(found, waiting=()))
+            summary.read += len(entries)
+            summary.new += len(found.additions)
+            summary.later += len(found.waiting)
+            summary.known += len(entries) - len(found.additions) - len(found.waiting)
             self.progress.advance(len(entries))
 
-    def _charge_batch(self, entries: Sequence[Entry], summary: Summary) -> None:
+    def _compared(self, entries: Sequence[Entry]) -> Comparison:
         wanted = period(entries)
-        if wanted is None:
-            return
-        found = compare(entries, self.sessions.sessions(*wanted), now=self.now, origin=ORIGIN, owner_of=self.owner_of)
-        if not self.is_dry_run:
-            carry_out(self.sessions, replace(found, waiting=()))
-        summary.read += len(entries)
-        summary.new += len(found.additions)
-        summary.known += len(found.matched)
-        summary.later += len(found.waiting)
+        stored = self.sessions.sessions(*wanted) if wanted is not None else []
+        return compare(entries, stored, now=self.now, origin=ORIGIN, owner_of=self.owner_of)
 
     def _renamed(self, entry: Entry) -> Entry:
         return replace(entry, charge_point=self.names.get(entry.charge_point, entry.charge_point))

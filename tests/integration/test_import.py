@@ -36,7 +36,9 @@ class Site:
         self.database_url = database_url
         self.store: Store = open_store(database_url)
 
-    def run(self, *arguments: str, as_process: bool = False) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *arguments: str, as_process: bool = False, verb: str = "import"
+    ) -> "subprocess.CompletedProcess[str]":
         """Its exit code and output; in this process, which is a second faster, or in one of its own."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("WALLPORT_")}
         environ |= {
@@ -44,11 +46,11 @@ class Site:
             "WALLPORT_DATABASE_URL": self.database_url,
             "WALLPORT_DATA_DIR": str(self._folder / "data"),
         }
-        if not as_process:
+        if not as_process and verb == "import":
             result = CliRunner().invoke(import_cli.cli, arguments, env=environ)
             assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
             return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
-        command = [sys.executable, "-m", "edge", "import", *arguments]
+        command = [sys.executable, "-m", "edge", verb, *arguments]
         return subprocess.run(
             command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=50, check=False
         )
@@ -117,6 +119,24 @@ def test_what_the_edge_recorded_is_not_imported_again(embedded: Site, tmp_path: 
     assert found.stdout == f"{file}: 1 read, 0 new, 1 already there\n"
     (session,) = embedded.sessions()
     assert (session.energy_wh, session.tag, session.origin) == (19_100, "0004A376A2", "recorded")
+
+
+def test_what_differs_is_listed(embedded: Site, tmp_path: Path) -> None:
+    """By `charge-log`, in local time, with exit code 1; what agrees only with --all."""
+    for day, energy_wh in ((0, 19_100), (1, 12_000)):
+        start = START + day * 86_400
+        row = SessionRow(charge_point="1", started_at=start - 60, ended_at=start + 20_000, energy_wh=energy_wh)
+        sessions.upsert(embedded.store, [SessionRecord(session=row)])
+    embedded.run("csv", write(tmp_path, "202507.csv", TEN.replace("14.07.25", "15.07.25"), TEN))
+    days = ["--days", "3660"]
+    found = embedded.run(*days, verb="charge-log")
+    assert found.stdout.splitlines() == [
+        "2025-07-15 18:01     1  recorded  12.00 kWh  log  19.07 kWh  differs",
+        "2 sessions in 3660 days, 1 differ from the wallbox's log",
+    ]
+    assert found.returncode == 1
+    everything = embedded.run(*days, "--all", verb="charge-log").stdout
+    assert everything.startswith("2025-07-14 18:01     1  recorded  19.10 kWh  log  19.07 kWh\n")
 
 
 def test_the_zone_of_local_times(embedded: Site, tmp_path: Path) -> None:
@@ -249,6 +269,7 @@ def test_the_files_come_before_the_tables(embedded: Site, old: OldDatabase, tmp_
     assert "lade_log: 3 read, 1 new, 1 already there, 1 bad" in found.stdout
     session = embedded.sessions()[-1]
     assert (session.tag, session.user_name) == ("0004A376A2", "jürgen")
+    assert [row.tag for row in wallbox_log.between(embedded.store, 0, 2_000_000_000)] == ["0004A376A2"]
 
 
 def test_a_database_of_something_else(embedded: Site, mariadb_server: Mariadb) -> None:
