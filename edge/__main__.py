@@ -13,7 +13,7 @@ import typer
 from common import logs
 from common.clock import parse_clock
 from common.errors import AppError, FieldError
-from edge import app, import_cli
+from edge import app, import_app, import_cli
 from edge.settings import Settings, read
 
 EXIT_FAILING = 1
@@ -92,7 +92,7 @@ def charge_log(
     settings = _settings()
     logs.set_up("error", settings.log_form)
     try:
-        found = app.compare_log(settings, days)
+        found = import_app.compare_log(settings, days)
     except AppError as exc:
         typer.echo(exc.message, err=True)
         raise typer.Exit(EXIT_FAILING) from None

@@ -4,25 +4,20 @@ The only place where loops meet adapters. Building opens no connection: whatever
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 
 from common import logs
-from common.clock import Clock, SystemClock
+from common.clock import Clock
 from common.health import Health
 from common.model import EdgeHealth
-from common.store import samples, sessions, wallbox_log
+from common.store import samples, sessions
 from common.store.bind import open_store
-from edge.adapters import enrolment, log_file, old_backend
+from edge.adapters import enrolment
 from edge.adapters.charge_log_command import ChargeLogCommand
 from edge.adapters.enrolment import FileEnrolments
-from edge.adapters.import_books import StoredPeople, StoredSamples
 from edge.adapters.local_api import UnixApi
 from edge.adapters.mqtt import MqttSource
-from edge.adapters.progress import progress_bar
 from edge.adapters.redis_commands import RedisCommands
 from edge.adapters.redis_mirror import RedisMirror
 from edge.adapters.relay_socket import WebsocketsRelay
@@ -31,18 +26,10 @@ from edge.adapters.session_book import StoredSessions
 from edge.adapters.session_file import SessionFile
 from edge.adapters.spool import Spool
 from edge.adapters.wallbox_web import WallboxWeb
-from edge.charge_log import v1, v2
-from edge.charge_log.entries import Parsed
-from edge.charge_log.errors import ChargeLogUnavailable, SourceUnusable
-from edge.charge_log.listing import Line, lines
-from edge.charge_log.matching import LONGEST_SESSION_S
-from edge.charge_log.schedule import Month
-from edge.imports import Summary
-from edge.loops.charge_log import ChargeLogLoop, Reader
+from edge.loops.charge_log import ChargeLogLoop, log_readers
 from edge.loops.commands import CommandLoop, Ear
 from edge.loops.delivery import DeliveryLoop
 from edge.loops.heartbeat import HeartbeatLoop
-from edge.loops.importing import Importer
 from edge.loops.mirror import MirrorLoop
 from edge.loops.recorder import RecorderLoop
 from edge.loops.rollups import RollupLoop
@@ -95,7 +82,8 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
         health,
         clock,
     )
-    readers = _log_readers(settings, source)
+    fetch = WallboxWeb(settings.openwb_url).read if settings.openwb_url is not None else None
+    readers = log_readers(ChargeLogCommand(source).read, fetch, settings.time_zone)
     book = StoredSessions(store)
     charge_log = ChargeLogLoop(readers, mirror.current_state, book, settings.time_zone, health, clock, owner_of=_nobody)
     tunnel = TunnelLoop(
@@ -140,81 +128,6 @@ def rotate_key(settings: Settings) -> Enrolment:
 def _nobody(_tag: str) -> str | None:
     """Whose a tag is."""
     return None
-
-
-def compare_log(settings: Settings, days: int) -> list[Line]:
-    """The wallbox's log beside what was recorded in so many days. Raises StoreUnavailable or StoreError."""
-    now = int(SystemClock().now())
-    store = open_store(settings.database_url)
-    try:
-        rows = StoredSessions(store).sessions(now - days * 86_400 - LONGEST_SESSION_S, now)
-        found = lines(rows, wallbox_log.between(store, now - days * 86_400, now))
-    finally:
-        store.close()
-    return [line for line in found if line.started_at >= now - days * 86_400]
-
-
-def import_csv(
-    settings: Settings, files: Sequence[Path], *, names: Mapping[str, str], zone: tzinfo, is_dry_run: bool
-) -> list[Summary]:
-    """Import months of openWB 1.9's charge log; a file that cannot be read is found before anything is written."""
-    contents = {str(path): log_file.read(path) for path in files}
-    with _importer(settings, names, zone, is_dry_run) as importer:
-        return [importer.csv_file(name, content) for name, content in contents.items()]
-
-
-def import_backend(
-    settings: Settings, url: str, password: str | None, *, names: Mapping[str, str], zone: tzinfo, is_dry_run: bool
-) -> list[Summary]:
-    """Import the tables of the old backend."""
-    with old_backend.opened(url, password) as tables, _importer(settings, names, zone, is_dry_run) as importer:
-        summaries = importer.backend(tables)
-    if not summaries:
-        raise SourceUnusable("none of the old backend's tables is in this database")
-    return summaries
-
-
-@contextmanager
-def _importer(settings: Settings, names: Mapping[str, str], zone: tzinfo, is_dry_run: bool) -> Iterator[Importer]:
-    now = int(SystemClock().now())
-    store = open_store(settings.database_url)
-    try:
-        with progress_bar() as progress:
-            yield Importer(
-                sessions=StoredSessions(store),
-                samples=StoredSamples(store),
-                people=StoredPeople(store, now),
-                names=names,
-                zone=zone,
-                interval_s=settings.sample_interval_s,
-                now=now,
-                is_dry_run=is_dry_run,
-                progress=progress,
-            )
-    finally:
-        store.close()
-
-
-def _log_readers(settings: Settings, source: MqttSource) -> Mapping[str, Reader]:
-    """How each generation's charge log is read."""
-    command, zone = ChargeLogCommand(source), settings.time_zone
-
-    def by_command(month: Month, stop: threading.Event) -> Parsed:
-        parsed = v2.parse(command.read(month, stop), zone)
-        if parsed is None:
-            raise ChargeLogUnavailable("the wallbox answered with something else than a charge log")
-        return parsed
-
-    readers: dict[str, Reader] = {"2.x": by_command}
-    if settings.openwb_url is not None:
-        web = WallboxWeb(settings.openwb_url)
-
-        def by_web(month: Month, _stop: threading.Event) -> Parsed | None:
-            content = web.read(month)
-            return None if content is None else v1.parse(content, zone)
-
-        readers["1.9"] = by_web
-    return readers
 
 
 def _prepare(data_dir: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from common import logs
 from common.errors import AppError, FieldError
 from common.local_time import DEFAULT_ZONE, zone_named
-from edge import app
+from edge import import_app
 from edge.imports import Summary, parse_map
 from edge.settings import Settings, read
 
@@ -40,7 +40,7 @@ def import_csv(
 ) -> None:
     """Import months of openWB 1.9's charge log, of any release: 8, 9 or 10 columns."""
     _run(
-        lambda settings: app.import_csv(
+        lambda settings: import_app.import_csv(
             settings, files, names=parse_map(charge_point_map), zone=zone_named(time_zone), is_dry_run=dry_run
         ),
         "line",
@@ -60,7 +60,7 @@ def import_backend(
 ) -> None:
     """Import the tables of the old backend: users (disabled, without passwords), lade_log and graph."""
     _run(
-        lambda settings: app.import_backend(
+        lambda settings: import_app.import_backend(
             settings,
             url,
             _password(password_file),

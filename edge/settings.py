@@ -37,8 +37,8 @@ class Settings:
 
     `generation` is that of the wallbox, as in `common.model.Meta`; None is to be found out. `own_price_per_kwh` (EUR)
     is what PV and battery energy costs where the wallbox names no price; None: what grid energy costs. `openwb_url` is
-    where the web server of an openWB 1.9 is, None for nowhere. `keep_days` says for how many days to keep what; 0 is for
-    ever.
+    where the web server of an openWB 1.9 is, None for nowhere. `keep_days` says for how many days to keep what; 0 is
+    for ever.
     """
 
     broker: BrokerAddress

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from common.store import sessions, wallbox_log
 from common.store.bind import Store
-from common.store.rows import LogEntryRow, SessionRecord, SessionRow
-from common.store.sessions import SessionFilter
+from common.store.rows import LogEntryRow, SessionFilter, SessionRecord, SessionRow
 from edge.charge_log.matching import Fill
 
 

@@ -16,6 +16,7 @@ from common.errors import AppError, StoreUnavailable
 from common.health import Health, Status
 from common.model import Snapshot
 from common.store.errors import StoreError
+from edge.charge_log import v1, v2
 from edge.charge_log.entries import Parsed
 from edge.charge_log.errors import ChargeLogUnavailable
 from edge.charge_log.matching import LONGEST_SESSION_S, SETTLED_S, TOLERANCE_S, Comparison, compare
@@ -34,6 +35,28 @@ Reader = Callable[[Month, threading.Event], Parsed | None]
 """Reads a month of one generation's log; None: there is no file for it. Raises ChargeLogUnavailable."""
 
 log = logs.get(__name__)
+
+
+def log_readers(
+    ask: Callable[[Month, threading.Event], bytes], fetch: Callable[[Month], bytes | None] | None, zone: tzinfo
+) -> dict[str, Reader]:
+    """How each generation's log is read: 2.x is asked by command, 1.9's file fetched from its web server, if at all."""
+
+    def by_command(month: Month, stop: threading.Event) -> Parsed:
+        parsed = v2.parse(ask(month, stop), zone)
+        if parsed is None:
+            raise ChargeLogUnavailable("the wallbox answered with something else than a charge log")
+        return parsed
+
+    readers: dict[str, Reader] = {"2.x": by_command}
+    if fetch is not None:
+
+        def by_file(month: Month, _stop: threading.Event) -> Parsed | None:
+            content = fetch(month)
+            return None if content is None else v1.parse(content, zone)
+
+        readers["1.9"] = by_file
+    return readers
 
 
 class ChargeLogLoop:

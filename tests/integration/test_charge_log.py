@@ -17,7 +17,7 @@ from common.clock import SimulatedClock, SystemClock
 from common.health import Health
 from common.store import sessions, wallbox_log
 from common.store.bind import open_store
-from common.store.sessions import SessionFilter
+from common.store.rows import SessionFilter
 from edge.adapters import charge_log_command, wallbox_web
 from edge.adapters.charge_log_command import ChargeLogCommand
 from edge.adapters.mqtt import MqttSource

@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 from common.security.passwords import Passwords
 from common.store import samples, sessions, users, wallbox_log
 from common.store.bind import Store, open_store
-from common.store.rows import SampleRow, SessionRecord, SessionRow
-from common.store.sessions import SessionFilter
+from common.store.rows import SampleRow, SessionFilter, SessionRecord, SessionRow
 from edge import import_cli
 from tests.kit.old_backend import OldDatabase, old_database
 from tests.kit.servers import Mariadb
