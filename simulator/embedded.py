@@ -78,6 +78,7 @@ class Servers:
                 _required("mariadb-install-db"),
                 "--no-defaults",
                 f"--datadir={data}",
+                f"--tmpdir={folder}",  # two that install at the same time take each other's temporary tables
                 "--skip-test-db",
                 *as_root,
             ]

@@ -145,6 +145,7 @@ def install_mariadb(folder: Path) -> Path:
     """A fresh data folder for `mariadb()` to copy; takes some seconds, so tests make it once."""
     command = [program("mariadb-install-db"), "--no-defaults", f"--datadir={folder}", "--skip-test-db"]
     command += ["--auth-root-authentication-method=normal", "--innodb-log-file-size=4M"]
+    command += [f"--tmpdir={folder.parent}"]  # two that install at the same time take each other's temporary tables
     command += ["--force"]  # also where the machine's own name does not resolve
     run([*command, *_mariadb_as_root()])
     return folder
