@@ -55,14 +55,14 @@ def charges_of(rows: Iterable[Row], zone: tzinfo, owner: Mapping[str, str]) -> P
     """Entries of `lade_log`, oldest first; bad ones are named by their id. `zone` is that of the digits."""
     found: list[Entry] = []
     bad: list[BadLine] = []
-    ends: dict[str, int] = {}
+    before: dict[str, Entry] = {}
     for row in sorted(rows, key=lambda row: _sort_key(row["start"])):
         try:
-            entry = _charge(row, zone, ends)
+            entry = _charge(row, zone, before)
         except BadEntry as exc:
             bad.append(BadLine(_id(row), str(exc)))
             continue
-        ends[entry.charge_point] = entry.ended_at
+        before[entry.charge_point] = entry
         found.append(replace(entry, user_name=owner.get(entry.tag)) if entry.tag is not None else entry)
     return Parsed(tuple(found), tuple(bad))
 
@@ -139,24 +139,26 @@ class GraphTicks:
         return tuple(sorted(found, key=lambda part: part.charge_point))
 
 
-def _charge(row: Row, zone: tzinfo, ends: Mapping[str, int]) -> Entry:
+def _charge(row: Row, zone: tzinfo, before: Mapping[str, Entry]) -> Entry:
     start, end = row["start"], row["ende"]
     if not isinstance(start, datetime) or not isinstance(end, datetime):
         raise BadEntry("there is no time")
     charge_point = entries.charge_point(str(row["ladepunkt"] or ""))
     kwh, kw = _number(row["kWh"]), _number(row["kW"])
     elapsed_s = round(kwh / kw * 3600) if kwh and kw and kw > 0 else None
+    last = before.get(charge_point)
     started_at, ended_at = local_times.span(
         start.replace(microsecond=0),
         end.replace(microsecond=0),
         zone,
         elapsed_s=elapsed_s,
-        not_before=ends.get(charge_point),
+        not_before=last.ended_at if last is not None else None,
     )
+    started_at = local_times.start_after(started_at, last)
     return Entry(
         charge_point=charge_point,
         started_at=started_at,
-        ended_at=ended_at,
+        ended_at=max(started_at, ended_at),
         energy_wh=entries.energy(None if kwh is None else kwh * 1000),
         charging_s=elapsed_s,
         mode=MODES.get(str(row["modus"])),

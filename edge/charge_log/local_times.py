@@ -8,7 +8,7 @@ forward yet, and counts as that.
 
 from datetime import UTC, datetime, tzinfo
 
-from edge.charge_log.entries import MOST_S, BadEntry
+from edge.charge_log.entries import MOST_S, BadEntry, Entry
 
 SLACK_S = 60  # 1.9 writes times and durations in whole minutes, each cut off
 
@@ -17,6 +17,16 @@ def instants(local: datetime, zone: tzinfo) -> tuple[int, ...]:
     """All instants at which clocks of `zone` showed `local` (without a zone), in order; one for a missing hour."""
     first, second = (int(local.replace(tzinfo=zone, fold=fold).astimezone(UTC).timestamp()) for fold in (0, 1))
     return (first, second) if first < second else (first,)
+
+
+def start_after(started_at: int, before: Entry | None) -> int:
+    """A start that no other entry of the charge point has: of several in one minute each counts a second later.
+
+    Where the wallbox's loop is fast a charge may end and the next one begin within a minute.
+    """
+    if before is not None and 0 <= before.started_at - started_at < SLACK_S:
+        return before.started_at + 1
+    return started_at
 
 
 def span(

@@ -184,10 +184,12 @@ def _neighbour(group: Group, sessions: Sequence[SessionRow], logged_wh: Mapping[
 
 
 def _best(group: Group, sessions: Sequence[SessionRow]) -> SessionRow | None:
-    """The session with which it has most time in common; None when it lies beside all of them."""
+    """The session of the same start, else that with most time in common; None when it lies beside all of them."""
     start, end = group[0].started_at, group[-1].ended_at
     best: tuple[int, SessionRow] | None = None
     for session in sessions:
+        if session.started_at == start:
+            return session
         until = session.ended_at if session.ended_at is not None else max(end, session.started_at)
         common_s = min(end, until) - max(start, session.started_at)
         if common_s >= -TOLERANCE_S and (best is None or common_s > best[0]):

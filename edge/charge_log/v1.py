@@ -26,34 +26,40 @@ def parse(content: bytes, zone: tzinfo) -> Parsed:
     lines = content.decode("utf-8-sig", errors="replace").split("\n")
     found: list[Entry] = []
     bad: list[BadLine] = []
-    ends: dict[str, int] = {}
+    before: dict[str, Entry] = {}
+    seen: set[str] = set()
     for number in range(len(lines), 0, -1):
         line = lines[number - 1].strip()
         if not line:
             continue
         try:
-            entry = _entry(line.split(","), zone, ends)
+            if line in seen:
+                raise BadEntry("it is there twice")
+            seen.add(line)
+            entry = _entry(line.split(","), zone, before)
         except BadEntry as exc:
             bad.append(BadLine(number, str(exc)))
             continue
-        ends[entry.charge_point] = entry.ended_at
+        before[entry.charge_point] = entry
         found.append(entry)
     return Parsed(tuple(found), tuple(reversed(bad)))
 
 
-def _entry(fields: list[str], zone: tzinfo, ends: dict[str, int]) -> Entry:
+def _entry(fields: list[str], zone: tzinfo, before: dict[str, Entry]) -> Entry:
     if len(fields) not in COLUMNS:
         raise BadEntry(f"{len(fields)} columns, not 8, 9 or 10")
     start, end, _km, kwh, _kw, duration, number, mode, *more = (field.strip() for field in fields)
     charge_point = entries.charge_point(number)
     elapsed_s = _seconds(duration)
+    last = before.get(charge_point)
     started_at, ended_at = local_times.span(
-        _time(start), _time(end), zone, elapsed_s=elapsed_s, not_before=ends.get(charge_point)
+        _time(start), _time(end), zone, elapsed_s=elapsed_s, not_before=last.ended_at if last is not None else None
     )
+    started_at = local_times.start_after(started_at, last)
     return Entry(
         charge_point=charge_point,
         started_at=started_at,
-        ended_at=ended_at,
+        ended_at=max(started_at, ended_at),
         energy_wh=entries.energy(_times(entries.decimal(kwh), 1000)),
         charging_s=elapsed_s,
         mode=MODES.get(mode),

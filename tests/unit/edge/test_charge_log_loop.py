@@ -31,6 +31,7 @@ class Book:
 
     def __init__(self) -> None:
         self.is_away = False
+        self.keeps_no_log = False
         self.stored: dict[tuple[str, int], SessionRow] = {}
         self.log: dict[tuple[str, int], LogEntryRow] = {}
         self.fills: list[Fill] = []
@@ -50,6 +51,8 @@ class Book:
 
     def put(self, rows: Sequence[LogEntryRow]) -> None:
         self._answer()
+        if self.keeps_no_log:
+            raise StoreUnavailable("the database went away")
         self.log |= {(row.charge_point, row.started_at): row for row in rows}
 
     def fill_in(self, fill: Fill) -> bool:
@@ -107,7 +110,7 @@ class Running:
             clock,
             owner_of={"A1": "anna"}.get,
             first_after_s=0.0,
-            backoff=Backoff(first_s=0.001, longest_s=0.002),
+            backoff=Backoff(first_s=0.02, longest_s=0.04),
         )
 
     @property
@@ -194,6 +197,18 @@ def test_what_differs_is_in_health(site: Running) -> None:
     assert site.component.status is Status.OK
     assert site.book.fills == [Fill(1, None, "A1", "anna")]
     assert site.book.stored[("1", 1)].energy_wh == 5_000
+
+
+def test_a_look_that_broke_off_is_repeated_without_a_second_session() -> None:
+    """The session was stored, its entry was not yet."""
+    wallbox, book, clock = Wallbox(), Book(), ManualClock(float(AT))
+    book.keeps_no_log = True
+    with running(wallbox, book, clock) as site:
+        eventually(lambda: book.stored)
+        book.keeps_no_log = False
+        eventually(lambda: site.looks == 1)
+        assert len(book.stored) == 1
+        assert book.log[("1", ENTRY.started_at)].session_id == 1
 
 
 @pytest.mark.parametrize("what", ["wallbox", "files", "database"])

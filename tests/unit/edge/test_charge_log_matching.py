@@ -54,6 +54,15 @@ def test_of_several_sessions_the_one_with_most_time_in_common() -> None:
     assert compared([ENTRY], [other, before, after]).matched[0].session_id == 8
 
 
+def test_the_session_of_the_same_start_comes_first() -> None:
+    """Two short charges of one minute lie over one another."""
+    first, second = replace(ENTRY, ended_at=AT + 60), replace(ENTRY, started_at=AT + 1, ended_at=AT + 60)
+    made = [
+        replace(addition.record.session, id=n) for n, addition in enumerate(compared([first, second], []).additions, 1)
+    ]
+    assert [row.session_id for row in compared([first, second], made).matched] == [1, 2]
+
+
 @pytest.mark.parametrize(("away_s", "belongs"), [(TOLERANCE_S, True), (TOLERANCE_S + 1, False)])
 def test_an_entry_may_lie_a_little_beside_its_session(away_s: int, belongs: bool) -> None:
     """1.9 writes minutes, and the end two of them late; the clocks of wallbox and edge differ."""

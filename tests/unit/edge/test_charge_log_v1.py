@@ -108,10 +108,23 @@ def test_the_hour_that_comes_twice(start: str, end: str, duration: str, expected
     assert (entry.started_at, entry.ended_at) == expected
 
 
-def test_the_second_of_two_equal_rows_is_in_the_second_hour() -> None:
+def test_two_rows_of_one_minute_are_two() -> None:
+    """Where the wallbox's loop is fast; a line that is there twice is one."""
+    row = "14.07.25-18:02,14.07.25-18:02,1,.10,6.00,0 Min,1,0,0,.03"
+    later = row.replace(".10", ".20").replace("-18:02,1,", "-18:03,1,")
+    last = row.replace(".10", ".30")
+    found = v1.parse("\n".join([last, later, row, row]).encode(), BERLIN)
+    starts = [(entry.started_at, entry.ended_at, entry.energy_wh) for entry in found.entries]
+    begin = 1_752_508_920
+    assert starts == [(begin, begin, 100), (begin + 1, begin + 60, 200), (begin + 2, begin + 2, 300)]
+    assert found.bad == (BadLine(3, "it is there twice"),)
+
+
+def test_the_second_of_two_like_rows_is_in_the_second_hour() -> None:
     """Two charges of one charge point do not overlap; those of two may."""
     row = "26.10.25-02:10,26.10.25-02:30,1,2.00,6.00,20 Min,1,0,0,0.60"
-    assert [entry.started_at for entry in parsed(row, row)] == [FIRST + 600, FIRST + 4200]
+    later = row.replace("2.00", "2.01")
+    assert [entry.started_at for entry in parsed(later, row)] == [FIRST + 600, FIRST + 4200]
     other = row.replace(",1,0,", ",2,0,")
     assert [entry.started_at for entry in parsed(other, row)] == [FIRST + 600, FIRST + 600]
 
@@ -145,7 +158,7 @@ def test_a_bad_row_is_named_by_its_line(row: str, reason: str) -> None:
 
 def test_bad_rows_do_not_spoil_good_ones() -> None:
     """Also behind a byte order mark and with Windows' line ends."""
-    found = v1.parse(f"\ufeff{ROW}\r\nx\r\n{ROW}\r\n\r\n".encode(), BERLIN)
+    found = v1.parse(f"\ufeff{ROW}\r\nx\r\n{ROW.replace('14.07', '13.07')}\r\n\r\n".encode(), BERLIN)
     assert len(found.entries) == 2
     assert found.bad == (BadLine(2, "1 columns, not 8, 9 or 10"),)
 
