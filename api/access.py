@@ -80,6 +80,8 @@ OWN_CHARGE_POINTS = Rule(limited=Limited.FILTERED)
 CONTROLS = Rule(roles=DRIVERS, scope=Scope.CONTROL, limited=Limited.FILTERED)
 ACCOUNT = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
 ENROLS = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED, before_totp=True)
+OWN_CARDS = Rule(roles=DRIVERS, scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
+OWN_PROFILES = Rule(roles=DRIVERS, scope=Scope.ACCOUNT)
 ADMIN_READS = Rule(roles=ADMINS, limited=Limited.UNAFFECTED)
 ADMIN_ACTS = Rule(roles=ADMINS, needs_elevation=True, limited=Limited.UNAFFECTED)
 
@@ -134,6 +136,19 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/api/v1/sessions.xlsx"): Rule(takes_ticket=True),
     ("GET", "/api/v1/sessions.pdf"): Rule(takes_ticket=True),
     ("GET", "/api/v1/live"): Rule(takes_ticket=True, limited=Limited.FILTERED),
+    ("GET", "/api/v1/users/{name}/tags"): OWN_CARDS,
+    ("POST", "/api/v1/users/{name}/tags"): OWN_CARDS,
+    ("DELETE", "/api/v1/users/{name}/tags/{tag}"): OWN_CARDS,
+    ("GET", "/api/v1/users/{name}/tags/learn"): OWN_CARDS,
+    ("POST", "/api/v1/users/{name}/tags/learn"): OWN_CARDS,
+    ("DELETE", "/api/v1/users/{name}/tags/learn"): OWN_CARDS,
+    ("GET", "/api/v1/profiles"): OWN_PROFILES,
+    ("POST", "/api/v1/profiles"): OWN_PROFILES,
+    ("POST", "/api/v1/profiles/dry-run"): OWN_PROFILES,
+    ("GET", "/api/v1/profiles/{id}"): OWN_PROFILES,
+    ("PUT", "/api/v1/profiles/{id}"): OWN_PROFILES,
+    ("DELETE", "/api/v1/profiles/{id}"): OWN_PROFILES,
+    ("GET", "/api/v1/rfid/scans"): OWN_PROFILES,
     ("GET", "/internal/token-key"): Rule(roles=None, origins=EDGE_ONLY),
     ("GET", "/api/v1/admin/topics"): replace(ADMIN_ACTS, origins=LAN_ONLY),
     ("GET", "/api/v1/admin/audit"): ADMIN_ACTS,

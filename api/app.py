@@ -12,6 +12,7 @@ from sanic.config import Config
 
 from api.access import Origin
 from api.adapters import listeners, qr
+from api.adapters.cards import CardThreads
 from api.adapters.command_queue import CommandQueue
 from api.adapters.documents import Documents
 from api.adapters.passwords import PasswordThreads
@@ -30,6 +31,7 @@ from api.handlers import (
     live,
     me,
     records,
+    rfid,
     state,
     totp,
     users,
@@ -106,6 +108,19 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "/api/v1/sessions.csv"): exports.csv_file,
     ("GET", "/api/v1/sessions.xlsx"): exports.xlsx_file,
     ("GET", "/api/v1/sessions.pdf"): exports.pdf_file,
+    ("GET", "/api/v1/users/<name:str>/tags"): rfid.list_tags,
+    ("POST", "/api/v1/users/<name:str>/tags"): rfid.add_tag,
+    ("DELETE", "/api/v1/users/<name:str>/tags/<tag:str>"): rfid.remove_tag,
+    ("GET", "/api/v1/users/<name:str>/tags/learn"): rfid.learning,
+    ("POST", "/api/v1/users/<name:str>/tags/learn"): rfid.wait_for_card,
+    ("DELETE", "/api/v1/users/<name:str>/tags/learn"): rfid.stop_waiting,
+    ("GET", "/api/v1/profiles"): rfid.list_profiles,
+    ("POST", "/api/v1/profiles"): rfid.add_profile,
+    ("POST", "/api/v1/profiles/dry-run"): rfid.dry_run,
+    ("GET", "/api/v1/profiles/<id:str>"): rfid.profile,
+    ("PUT", "/api/v1/profiles/<id:str>"): rfid.replace_profile,
+    ("DELETE", "/api/v1/profiles/<id:str>"): rfid.remove_profile,
+    ("GET", "/api/v1/rfid/scans"): rfid.scans,
     ("GET", "/internal/token-key"): auth.token_key,
     ("GET", "/api/v1/admin/topics"): admin.topics,
     ("GET", "/api/v1/admin/audit"): audit.entries,
@@ -199,6 +214,7 @@ async def started(settings: Settings, clock: Clock, passwords: Passwords | None 
             state=redis,
             commands=commands,
             store=store,
+            cards=CardThreads(store),
             documents=documents,
             passwords=hashing,
             tokens=tokens,

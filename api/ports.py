@@ -21,6 +21,7 @@ from api.throttle import Throttle
 from common.clock import Clock
 from common.commands import Command, CommandRecord
 from common.model import EdgeHealth, Snapshot
+from common.profiles import Book, Profile
 from common.security.passwords import Verdict
 from common.security.tokens import TokenKey
 from common.session_events import SessionEvent
@@ -28,13 +29,17 @@ from common.store.bind import Store
 from common.store.rollup_rows import Resolution, RollupRow
 from common.store.rows import (
     CorrectionRow,
+    LearningRow,
     PowerMeans,
     SampleRow,
+    ScanFilter,
+    ScanRow,
     SessionFilter,
     SessionGroup,
     SessionRecord,
     SessionRow,
     SessionSums,
+    TagRow,
     UserRow,
 )
 
@@ -159,6 +164,37 @@ class SiteStore(StoreRunner, Protocol):
         ...
 
 
+class CardStore(Protocol):
+    """Tags, profiles and scans in the database: common/store/tags.py, profiles.py and scans.py, whose errors it raises.
+
+    Every method also raises StoreUnavailable, StoreError or Overloaded.
+    """
+
+    async def tags(self, user: str) -> Sequence[TagRow]: ...
+
+    async def add_tag(self, user: str, tag: str, label: str | None, now: int) -> TagRow: ...
+
+    async def remove_tag(self, user: str, tag: str) -> bool: ...
+
+    async def wait_for_card(self, user: str, label: str | None, now: int) -> LearningRow: ...
+
+    async def learning(self, user: str) -> LearningRow | None: ...
+
+    async def stop_waiting(self, user: str) -> bool: ...
+
+    async def book(self) -> Book: ...
+
+    async def profiles(self, user: str | None) -> Sequence[Profile]: ...
+
+    async def profile(self, profile_id: int) -> Profile | None: ...
+
+    async def save_profile(self, profile: Profile) -> Profile: ...
+
+    async def remove_profile(self, profile_id: int) -> bool: ...
+
+    async def scans(self, wanted: ScanFilter, limit: int) -> Sequence[ScanRow]: ...
+
+
 class PasswordChecker(Protocol):
     """common/security/passwords.py in threads of its own. Every method raises Overloaded."""
 
@@ -193,6 +229,7 @@ class Deps:
     commands: CommandQueue
     store: SiteStore
     documents: DocumentMaker
+    cards: CardStore
     passwords: PasswordChecker
     tokens: TokenKey
     origin_of: Callable[[Request], Origin]

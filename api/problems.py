@@ -36,6 +36,8 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "user_exists": (409, "The name is taken"),
     "last_admin": (409, "Somebody must manage the site"),
     "too_many_tokens": (409, "Too many API tokens"),
+    "tag_taken": (409, "The tag belongs to somebody"),
+    "learning_busy": (409, "Somebody else waits for a card"),
     "not_possible": (409, "This wallbox cannot do that"),
     "body_too_large": (413, "The request is too large"),
     "idempotency_key_reused": (422, "The idempotency key belongs to another request"),

@@ -1,9 +1,9 @@
 """What a person wants of the wallbox, and what became of it: the contract between api and edge.
 
-The api checks a request with `faults`, writes its first `CommandRecord` and appends the `Command` to the stream of
-`common.keys.commands`; from then on only the edge rewrites the record: it checks the wishes against the wallbox's own
-limits, publishes them and watches the wallbox's state. Nobody but the wallbox confirms. Instants are real Unix seconds,
-also where a demo's time runs faster.
+The api, or the edge for a scanned card, checks a request with `faults`, writes its first `CommandRecord` and appends
+the `Command` to the stream of `common.keys.commands`; from then on only the edge rewrites the record: it checks the
+wishes against the wallbox's own limits, publishes them and watches the wallbox's state. Nobody but the wallbox
+confirms. Instants are real Unix seconds, also where a demo's time runs faster.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One or several wishes for one charge point; None is the whole site. `by` is a user's name.
+    """One or several wishes for one charge point; None is the whole site. `by` is a user's name, `origin` api or rfid.
 
     `wishes` maps names to values as `faults` accepts them:
     `mode` (a `common.model.Mode`), `current_a` (whole A; more than 32 is for DC), `limit` ({"type": "none"}, {"type":
@@ -67,6 +67,7 @@ class Command:
     wishes: Mapping[str, Any]
     accepted_at: float
     by: str
+    origin: str = "api"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ class CommandRecord:
     affects: tuple[str, ...] = ()
     published_at: float | None = None
     settled_at: float | None = None
+    origin: str = "api"
 
 
 def accepted(command: Command) -> CommandRecord:
@@ -101,6 +103,7 @@ def accepted(command: Command) -> CommandRecord:
         requested=command.wishes,
         accepted_at=command.accepted_at,
         by=command.by,
+        origin=command.origin,
     )
 
 

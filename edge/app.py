@@ -11,16 +11,18 @@ from common import logs
 from common.clock import Clock
 from common.health import Health
 from common.model import EdgeHealth
-from common.store import samples, sessions
+from common.store import samples, sessions, tags
 from common.store.bind import open_store
 from edge.adapters import enrolment
+from edge.adapters.cards import StoredCards
 from edge.adapters.charge_log_command import ChargeLogCommand
 from edge.adapters.enrolment import FileEnrolments
 from edge.adapters.local_api import UnixApi
-from edge.adapters.mqtt import MqttSource
-from edge.adapters.redis_commands import RedisCommands
+from edge.adapters.mqtt import MqttSource, Private
+from edge.adapters.redis_commands import RedisCommands, RedisWishes
 from edge.adapters.redis_mirror import RedisMirror
 from edge.adapters.relay_socket import WebsocketsRelay
+from edge.adapters.rfid_file import RfidFile
 from edge.adapters.rollup_store import StoredRollups
 from edge.adapters.session_book import StoredSessions
 from edge.adapters.session_file import SessionFile
@@ -32,12 +34,13 @@ from edge.loops.delivery import DeliveryLoop
 from edge.loops.heartbeat import HeartbeatLoop
 from edge.loops.mirror import MirrorLoop
 from edge.loops.recorder import RecorderLoop
+from edge.loops.rfid import Inbox, RfidLoop
 from edge.loops.rollups import RollupLoop
 from edge.loops.session_delivery import SessionDelivery
 from edge.loops.sessions import SessionLoop
 from edge.loops.tunnel import TunnelLoop
 from edge.mirror import Mirror
-from edge.openwb import v1_commands, v2_commands
+from edge.openwb import rfid, v1_commands, v2_commands
 from edge.openwb.detect import CLUES, DIALECTS, UNDECIDED, Detector
 from edge.sessions.supply import Prices
 from edge.settings import Settings
@@ -53,14 +56,16 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     """Run the edge until `stopping` is set; blocks. Answers the names of loops that did not stop in time."""
     health = Health(clock)
     redis = RedisMirror(settings.redis_url)
+    inbox = Inbox(health)
+    cards_only = Private(rfid.SUBSCRIPTIONS, lambda topic: rfid.generation_of(topic) is not None, inbox.hear)
     if settings.generation is None:
         detector: Detector | None = Detector()
         dialect = UNDECIDED
-        source = MqttSource(settings.broker, sorted(CLUES), CLUES.__contains__, health)
+        source = MqttSource(settings.broker, sorted(CLUES), CLUES.__contains__, health, private=cards_only)
     else:
         detector = None
         dialect = DIALECTS[settings.generation]
-        source = MqttSource(settings.broker, dialect.subscriptions(), dialect.is_allowed, health)
+        source = MqttSource(settings.broker, dialect.subscriptions(), dialect.is_allowed, health, private=cards_only)
     ear = Ear()
     mirror = MirrorLoop(source, redis, Mirror(dialect), health, clock, detector=detector, on_heard=ear.hear)
     queue = RedisCommands(settings.redis_url, health)
@@ -73,7 +78,22 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     charging = SessionLoop(
         mirror.current_state, session_file, health, clock, Prices(settings.own_price_per_kwh), mirror.announce
     )
-    session_delivery = SessionDelivery(session_file, partial(sessions.upsert, store), _nobody, health)
+    session_delivery = SessionDelivery(
+        session_file, partial(sessions.upsert, store), partial(tags.owner_of, store), health
+    )
+    wishes = RedisWishes(settings.redis_url)
+    cards = RfidLoop(
+        inbox,
+        RfidFile(settings.data_dir / "rfid.json"),
+        StoredCards(store),
+        wishes,
+        mirror.current_state,
+        [charging.note_scan],
+        {generation: planner.site_wide for generation, planner in PLANNERS.items()},
+        settings.time_zone,
+        health,
+        clock,
+    )
     rollups = RollupLoop(
         StoredRollups(store, settings.time_zone),
         settings.sample_interval_s,
@@ -85,7 +105,9 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     fetch = WallboxWeb(settings.openwb_url).read if settings.openwb_url is not None else None
     readers = log_readers(ChargeLogCommand(source).read, fetch, settings.time_zone)
     book = StoredSessions(store)
-    charge_log = ChargeLogLoop(readers, mirror.current_state, book, settings.time_zone, health, clock, owner_of=_nobody)
+    charge_log = ChargeLogLoop(
+        readers, mirror.current_state, book, settings.time_zone, health, clock, owner_of=partial(tags.owner_of, store)
+    )
     tunnel = TunnelLoop(
         FileEnrolments(settings.data_dir), WebsocketsRelay(settings.relay_ca_file), UnixApi(settings.api_socket), health
     )
@@ -95,6 +117,7 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     supervisor.add("mirror", mirror.run, stop_within_s=5.0)  # a write to a frozen Redis lasts as long as its timeouts
     supervisor.add("mqtt", source.run, stop_within_s=6.0)  # connecting cannot be cut short
     supervisor.add("commands", commands.run, stop_within_s=5.0)  # a frozen Redis, or a broker that does not answer
+    supervisor.add("rfid", cards.run, stop_within_s=5.0)  # a frozen Redis, or a unit of work on a slow database
     supervisor.add("rollups", rollups.run, stop_within_s=5.0)  # a unit of work on a slow database
     supervisor.add("delivery", delivery.run, stop_within_s=5.0)  # a unit of work on a slow database
     supervisor.add("session_delivery", session_delivery.run, stop_within_s=5.0)
@@ -110,6 +133,7 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
         session_file.close()
         store.close()
         queue.close()
+        wishes.close()
         redis.close()
     log.info("edge_stopped", hanging=",".join(hanging) or None)
     return hanging
@@ -123,11 +147,6 @@ def enrol(settings: Settings, relay_url: str, code: str) -> Enrolment:
 def rotate_key(settings: Settings) -> Enrolment:
     """Change the edge's key; a running edge notices. Raises what `edge.adapters.enrolment.rotate_key` raises."""
     return enrolment.rotate_key(settings.data_dir, settings.relay_ca_file)
-
-
-def _nobody(_tag: str) -> str | None:
-    """Whose a tag is."""
-    return None
 
 
 def _prepare(data_dir: Path) -> None:

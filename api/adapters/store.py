@@ -36,11 +36,12 @@ class StoreThreads:
         self._store = store
         self._executor = BoundedExecutor("store", threads=THREADS, most_waiting=MOST_WAITING)
 
+    async def run(self, work: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """One of the store's functions."""
+        return await self._executor.run(work, self._store, *args, **kwargs)
+
     async def ping(self) -> None:
         await self._executor.run(self._store.ping)
-
-    async def run(self, work: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._executor.run(work, self._store, *args, **kwargs)
 
     async def user(self, name: str) -> UserRow | None:
         return await self._executor.run(users.get, self._store, name)

@@ -117,3 +117,47 @@ def define(db: Any) -> None:
         is_disabled = Required(bool)
         totp_secret = Optional(str, 255, nullable=True)
         totp_last_step = Optional(int, size=64)
+
+    class Tag(db.Entity):  # type: ignore[misc]
+        _table_ = "tag"
+        tag_key = PrimaryKey(str, 64)
+        tag = Required(str, 64)
+        user_id = Required(int, size=64)
+        label = Optional(str, 64, nullable=True)
+        created_at = Required(int, size=64)
+
+    class TagLearning(db.Entity):  # type: ignore[misc]
+        _table_ = "tag_learning"
+        id = PrimaryKey(int, size=64)
+        user_id = Required(int, size=64)
+        label = Optional(str, 64, nullable=True)
+        ends_at = Required(int, size=64)
+        learned_tag = Optional(str, 64, nullable=True)
+
+    class Profile(db.Entity):  # type: ignore[misc]
+        _table_ = "profile"
+        id = PrimaryKey(int, size=64, auto=True)
+        name = Required(str, 64)
+        user_id = Required(int, size=64)
+        tag_key = Optional(str, 64, nullable=True)
+        charge_point = Optional(str, 16, nullable=True)
+        wishes = Required(str, 255)
+        weekdays = Optional(str, 7, nullable=True)
+        from_minute = Optional(int, size=64)
+        until_minute = Optional(int, size=64)
+        expires_at = Optional(int, size=64)
+        restores = Required(bool)
+        is_enabled = Required(bool)
+
+    class RfidScan(db.Entity):  # type: ignore[misc]
+        _table_ = "rfid_scan"
+        id = PrimaryKey(int, size=64, auto=True)
+        scan_key = Required(str, 32, unique=True)
+        scanned_at = Required(int, size=64)
+        tag = Required(str, 64)
+        charge_point = Optional(str, 16, nullable=True)
+        user_id = Optional(int, size=64)
+        profile = Optional(str, 64, nullable=True)
+        outcome = Required(str, 24)
+        detail = Optional(str, 1000, nullable=True)
+        commands = Required(str, 2000)

@@ -55,3 +55,21 @@ class TokensFull(StoreError):
     """The user has as many API tokens as anybody may."""
 
     code = "too_many_tokens"
+
+
+class TagTaken(StoreConflict):
+    """The tag belongs to somebody, in whatever spelling."""
+
+    code = "tag_taken"
+
+
+class LearningBusy(StoreConflict):
+    """Somebody else waits for a card."""
+
+    code = "learning_busy"
+
+
+class ProfileUnknown(StoreError):
+    """There is no such profile, or it is somebody else's."""
+
+    code = "profile_unknown"

@@ -197,3 +197,62 @@ class UserRow:
     is_disabled: bool
     totp_secret: str | None = field(repr=False)
     totp_last_step: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCommand:
+    """A command that a scan made: `purpose` is apply or restore, `status` as in `common.commands.Status`."""
+
+    id: str
+    purpose: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRow:
+    """`key` is the edge's name of the scan, `scanned_at` in Unix seconds, `outcome` a `common.profiles.Outcome`.
+
+    `user` is whose tag it was then, None when nobody's or when that user is gone. `id` None: not stored yet.
+    """
+
+    id: int | None = None
+    key: str
+    scanned_at: int
+    tag: str
+    charge_point: str | None
+    user: str | None = None
+    profile: str | None = None
+    outcome: str
+    detail: str | None = None
+    commands: tuple[ScanCommand, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanFilter:
+    """What to list: `from_s` ≤ scanned_at < `to_s`; before (scanned_at, id) in `before`, as newest come first."""
+
+    user: str | None = None
+    outcome: str | None = None
+    charge_point: str | None = None
+    from_s: int | None = None
+    to_s: int | None = None
+    before: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagRow:
+    """`added_at` in Unix seconds."""
+
+    tag: str
+    label: str | None
+    added_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class LearningRow:
+    """`user` waits for a card until `ends_at`; `tag` is the one that came."""
+
+    user: str
+    label: str | None
+    ends_at: int
+    tag: str | None

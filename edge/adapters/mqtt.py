@@ -12,6 +12,7 @@ import struct
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -89,6 +90,19 @@ class TopicBuffer:
             return {topic: self._messages.pop(topic) for topic in topics}
 
 
+@dataclass(frozen=True, slots=True)
+class Private:
+    """Topics that go past the buffer, and so past mirror, state and log, to one listener: every message, in order.
+
+    `hear` gets topic, payload and whether the broker had retained it; it is called in the session's thread, and must
+    neither block nor raise.
+    """
+
+    subscriptions: Sequence[str]
+    is_private: Callable[[str], bool]
+    hear: Callable[[str, bytes, bool], None]
+
+
 class MqttSource:
     """Keeps a session with the broker, whatever the broker does."""
 
@@ -99,7 +113,9 @@ class MqttSource:
         is_allowed: Callable[[str], bool],
         health: Health,
         backoff: Backoff | None = None,
+        private: Private | None = None,
     ) -> None:
+        self._private = private
         self._address = address
         self._subscriptions = tuple(subscriptions)
         self._is_allowed = is_allowed
@@ -251,7 +267,8 @@ class MqttSource:
         if reason.is_failure:
             self._refusal = f"the MQTT broker refused the session: {reason.getName()}"
             return
-        client.subscribe([(topic, 0) for topic in (*self._subscriptions, *self._aside)])
+        private = self._private.subscriptions if self._private is not None else ()
+        client.subscribe([(topic, 0) for topic in (*self._subscriptions, *self._aside, *private)])
 
     def _on_subscribe(
         self, client: paho.Client, _userdata: object, _mid: int, granted: list[ReasonCode], _: Properties | None
@@ -272,6 +289,8 @@ class MqttSource:
             topic = message.topic
             if topic in self._aside:
                 self._hear_aside(self._aside[topic], bytes(message.payload))
+            elif self._private is not None and self._private.is_private(topic):
+                self._private.hear(topic, bytes(message.payload), bool(message.retain))
             elif not self._is_allowed(topic):
                 self._health.count("mqtt_dropped_not_allowed")
             elif len(message.payload) > LONGEST_PAYLOAD:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from common import keys, logs
-from common.commands import COMMANDS_KEPT, RECORD_KEPT_S, Command, CommandRecord
+from common.commands import COMMANDS_KEPT, RECORD_KEPT_S, Command, CommandRecord, accepted
 from common.health import Health
 from edge.adapters.redis_mirror import client, translated
 
@@ -61,6 +61,44 @@ class RedisCommands:
 
     def close(self) -> None:
         self._redis.close()
+
+
+class RedisWishes:
+    """The edge's own commands, into the same stream. For one thread."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = client(url)
+        self._submit = self._redis.register_script(_SUBMIT)
+
+    def submit(self, command: Command) -> None:
+        """Append a command with its first record; nothing if there is a record of this id already."""
+        with translated():
+            self._submit(
+                keys=[keys.commands(), keys.command(command.id)],
+                args=[
+                    msgspec.json.encode(command),
+                    msgspec.json.encode(accepted(command)),
+                    RECORD_KEPT_S,
+                    COMMANDS_KEPT,
+                ],
+            )
+
+    def record(self, command_id: str) -> CommandRecord | None:
+        """None for an unknown, forgotten or unreadable one."""
+        with translated():
+            text = self._redis.get(keys.command(command_id))
+        return _decoded(cast(bytes | None, text), CommandRecord)
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+_SUBMIT = """
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*', 'd', ARGV[1])
+  redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+end
+"""
 
 
 def _decoded(text: bytes | None, kind: type[T]) -> T | None:

@@ -176,7 +176,14 @@ class CommandLoop:
         is_unsent = record.status is Status.TIMED_OUT and record.published_at is None
         self._health.count("commands_never_sent" if is_unsent else f"commands_{record.status}")
         wishes = ",".join(sorted(record.requested))
-        log.info("command", id=record.id, status=record.status.value, wishes=wishes, detail=record.detail)
+        log.info(
+            "command",
+            id=record.id,
+            origin=record.origin,
+            status=record.status.value,
+            wishes=wishes,
+            detail=record.detail,
+        )
 
     def _wallbox(self) -> Wallbox:
         uptime, instant = uptime_s(), self._clock.now()

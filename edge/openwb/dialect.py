@@ -109,7 +109,8 @@ class Reading:
     """One row: a topic and what it brings. `numbers` are those that `{n}` may be.
 
     `decode` makes text into what the fills' `parse` takes. Of an object only the members in `kept` go into the raw
-    mirror (None: the payload as it is); the others are secret, or nobody's business.
+    mirror (None: the payload as it is); the others are secret, or nobody's business. Of a text `cut` makes what may be
+    seen of it, before anything else looks at it.
     """
 
     topic: str
@@ -117,6 +118,7 @@ class Reading:
     decode: Callable[[str], Any] = plain
     kept: frozenset[str] | None = None
     numbers: range = range(1, 9)
+    cut: Callable[[str], str] | None = None
 
     def read(self, payload: bytes) -> "Heard":
         """What the payload says; unknown is None: empty, a single space, or said to be so.
@@ -129,6 +131,8 @@ class Reading:
             text = payload.decode("utf-8")
         except UnicodeDecodeError as exc:
             raise Unreadable(SkipReason.NOT_TEXT) from exc
+        if self.cut is not None:
+            text = self.cut(text)
         stripped = text.strip()
         if not stripped:
             return Heard(text, tuple(fill.when_empty for fill in self.fills))

@@ -29,6 +29,7 @@ from edge.openwb.plausible import (
     SITE_POWER,
     VOLTAGE,
 )
+from edge.openwb.rfid import without_tags
 from edge.openwb.smarthome import smarthome
 
 HEARTBEAT = "openWB/system/time"
@@ -189,8 +190,14 @@ _CHARGE_POINTS = (
             ("get/currents", "currents_a", json_values.per_phase, _CHARGE_CURRENT),
             ("get/voltages", "voltages_v", json_values.per_phase, VOLTAGE),
             ("get/phases_in_use", "phases_in_use", json_values.whole, Range(0, 3)),
-            ("get/state_str", "state_text", json_values.prose, None),
         )
+    ),
+    Reading(
+        "openWB/chargepoint/{n}/get/state_str",
+        (Fill("charge_points.{n}.state_text", json_values.prose, gates=_IS_CHARGE_POINT),),
+        json_values.decode,
+        numbers=_ANY_ID,
+        cut=without_tags,  # it tells why a tag was thrown away
     ),
     _row(
         "openWB/chargepoint/{n}/get/imported",

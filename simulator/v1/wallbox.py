@@ -135,6 +135,10 @@ class Wallbox:
                 n = self._known(argument)
                 self._values[f"lp/{n}/faultState"] = "2" if payload else "0"
                 self._values[f"lp/{n}/faultStr"] = payload or topics.NO_FAULT
+            case "scan":
+                if argument:
+                    self._known(argument)
+                self.receive("openWB/set/system/SimulateRFID", payload.encode())
             case _:
                 raise knobs.unknown(knob)
         return []

@@ -6,6 +6,7 @@ The five-minute job's habit is kept: it writes back the core's older copy of a c
 between the start of the last control cycle and the mark is undone shortly after the mark.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from math import isfinite
@@ -144,6 +145,10 @@ class Wallbox:
                 self._house.fill_car(self._known(argument).index, knobs.percent(payload))
             case "fault":
                 self._known(argument).fault = payload or None
+            case "scan":
+                point = self._known(argument) if argument else self._core.points[0]
+                topic = f"{SET_PREFIX}{point.topic}/get/rfid"
+                return [one for one in self.receive(topic, json.dumps(payload).encode()) if one.topic != topic]
             case _:
                 raise knobs.unknown(knob)
         return []

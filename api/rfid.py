@@ -1,0 +1,247 @@
+"""Tags, profiles and scans as the api takes and shows them. Pure.
+
+What a profile does is decided in common/profiles.py, here stands its form. Called by handlers/rfid.py.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, tzinfo
+from typing import Any
+
+import msgspec
+
+from api import control, instants
+from api.access import Role
+from api.errors import ElevationRequired, NotAllowed, NotPossible
+from api.inputs import whole_number
+from api.rfid_shapes import (
+    DryRunAnswer,
+    LearningAnswer,
+    LearningStatus,
+    ProfileAnswer,
+    ProfileBody,
+    ScanAnswer,
+    ScanCommandShape,
+    TagShape,
+)
+from common import commands
+from common.errors import AppError, FieldError
+from common.model import SiteState
+from common.profiles import DAYS, WISHES, Decision, Outcome, Profile
+from common.store.rows import LearningRow, ScanFilter, ScanRow, TagRow
+from common.tags import tag_of
+
+MOST_SCANS = 200
+DEFAULT_SCANS = 50
+
+_TAG_WORDS = "must be 1 to 64 letters, digits, spaces or any of : . _ - and no zeros alone"
+_CURSOR = re.compile(r"([0-9]{1,11})-([0-9]{1,18})")
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
+
+
+def decide_person(role: Role, *, is_own: bool, is_elevated: bool, is_writing: bool) -> None:
+    """Return if one may touch a person's things: one's own, or an admin anybody's, with a fresh code to change them.
+
+    Raises NotAllowed or ElevationRequired.
+    """
+    if is_own:
+        return
+    if role is not Role.ADMIN:
+        raise NotAllowed("this is somebody else's")
+    if is_writing and not is_elevated:
+        raise ElevationRequired("enter a code of your authenticator app first")
+
+
+def tag(text: str) -> str:
+    """A tag that somebody typed; raises FieldError."""
+    known = tag_of(text)
+    if known is None:
+        raise FieldError("some fields are missing or wrong", {"tag": _TAG_WORDS})
+    return known
+
+
+def profile_of(body: ProfileBody, user: str, state: SiteState | None) -> Profile:
+    """A profile as somebody wishes it. Raises FieldError or NotPossible, the latter where the state is known."""
+    faults: dict[str, str] = {}
+    wishes = {name: value for name, value in msgspec.to_builtins(body).items() if name in WISHES}
+    if not wishes:
+        faults["mode"] = "or current_a or limit must be there: a profile must wish for something"
+    else:
+        faults |= commands.faults(wishes)
+    if (body.from_ is None) != (body.until is None):
+        faults["from" if body.from_ is None else "until"] = "must be there, too: a window has two ends"
+    elif body.from_ is not None and body.from_ == body.until:
+        faults["until"] = "must not be the same as from; without both a profile holds the whole day"
+    expires_at = None
+    if body.expires_at is not None:
+        try:
+            expires_at = int(instants.parse(body.expires_at))
+        except ValueError as exc:
+            faults["expires_at"] = str(exc)
+    if body.tag is not None and tag_of(body.tag) is None:
+        faults["tag"] = _TAG_WORDS
+    if faults:
+        raise FieldError("some fields are missing or wrong", faults)
+    if state is not None:
+        _check_possible(state, body.charge_point, wishes)
+    return Profile(
+        name=body.name,
+        user=user,
+        tag=None if body.tag is None else tag_of(body.tag),
+        charge_point=body.charge_point,
+        wishes=wishes,
+        weekdays=tuple(sorted({DAYS.index(day) for day in body.weekdays})),
+        from_minute=_minute(body.from_),
+        until_minute=_minute(body.until),
+        expires_at=expires_at,
+        restores=body.restores,
+        is_enabled=body.is_enabled,
+    )
+
+
+def local_instant(text: str, zone: tzinfo) -> float:
+    """Unix seconds of an RFC 3339 instant, or of a wall-clock time of the site; raises FieldError.
+
+    Of an hour that comes twice the first one is meant; one that is left out counts on from the hour before.
+    """
+    try:
+        is_local = _LOCAL.fullmatch(text) is not None
+        at = datetime.fromisoformat(text).replace(tzinfo=zone).timestamp() if is_local else instants.parse(text)
+        datetime.fromtimestamp(at, zone)  # the last hours of the year 9999 exist in some zones only
+        return at
+    except (ValueError, OverflowError) as exc:
+        words = "must be like 2026-11-29T23:00, in the site's time, or an RFC 3339 instant with an offset"
+        raise FieldError("some fields are missing or wrong", {"at": words}) from exc
+
+
+def dry_run(decision: Decision, at: float, zone: tzinfo, state: SiteState | None) -> DryRunAnswer:
+    """What would be done, and why, or why not."""
+    reasons = list(decision.reasons)
+    outcome = decision.outcome
+    profile = decision.profile
+    if outcome is Outcome.APPLYING and profile is not None and state is not None:
+        try:
+            control.check_possible(state, decision.charge_point, profile.wishes)
+        except FieldError as error:
+            outcome = Outcome.REJECTED
+            reasons += [f"{field} {fault}" for field, fault in error.faults.items()]
+    return DryRunAnswer(
+        outcome="apply" if outcome is Outcome.APPLYING else outcome.value,
+        user=decision.owner.name if decision.owner else None,
+        profile=None if profile is None else profile_shape(profile),
+        charge_point=decision.charge_point if profile else None,
+        at=instants.text(at),
+        local_time=datetime.fromtimestamp(at, zone).strftime("%a %Y-%m-%d %H:%M"),
+        reasons=reasons or [_WORDS.get(outcome, "")],
+    )
+
+
+def scan_filter(parameters: Mapping[str, str], user: str | None) -> tuple[ScanFilter, int]:
+    """What `?from&to&outcome&charge_point&user&cursor&limit` ask for; raises FieldError. `user`: only this one's."""
+    faults: dict[str, str] = {}
+    found: dict[str, Any] = {"outcome": parameters.get("outcome"), "charge_point": parameters.get("charge_point")}
+    for name in ("from", "to"):
+        try:
+            if name in parameters:
+                found[f"{name}_s"] = int(instants.parse(parameters[name]))
+        except ValueError as exc:
+            faults[name] = str(exc)
+    known = [outcome.value for outcome in Outcome]
+    if found["outcome"] is not None and found["outcome"] not in known:
+        faults["outcome"] = f"must be one of {', '.join(known)}"
+    cursor = _CURSOR.fullmatch(parameters["cursor"]) if "cursor" in parameters else None
+    if cursor is not None:
+        found["before"] = (int(cursor[1]), int(cursor[2]))
+    elif "cursor" in parameters:
+        faults["cursor"] = "must be the next_cursor of an answer before"
+    limit = DEFAULT_SCANS
+    try:
+        limit = whole_number(parameters.get("limit", str(DEFAULT_SCANS)), lowest=1, highest=MOST_SCANS)
+    except ValueError as exc:
+        faults["limit"] = str(exc)
+    if faults:
+        raise FieldError("some parameters are wrong", faults)
+    return ScanFilter(user=user or parameters.get("user"), **found), limit
+
+
+def cursor(row: ScanRow) -> str:
+    """Where the next page begins."""
+    return f"{row.scanned_at}-{row.id}"
+
+
+def tag_shape(row: TagRow) -> TagShape:
+    return TagShape(row.tag, row.label, instants.text(row.added_at))
+
+
+def learning_shape(row: LearningRow | None, now: float) -> LearningAnswer:
+    if row is None:
+        return LearningAnswer(LearningStatus.IDLE, None, None, None)
+    status = LearningStatus.WAITING if row.ends_at > now else LearningStatus.EXPIRED
+    if row.tag is not None:
+        status = LearningStatus.LEARNED
+    return LearningAnswer(status, row.tag, row.label, instants.text(row.ends_at))
+
+
+def profile_shape(profile: Profile) -> ProfileAnswer:
+    optional = {name: profile.wishes[name] for name in WISHES if name in profile.wishes}
+    return ProfileAnswer(
+        id=str(profile.id),
+        name=profile.name,
+        user=profile.user,
+        tag=profile.tag,
+        charge_point=profile.charge_point,
+        weekdays=[DAYS[day] for day in profile.weekdays],
+        from_=_hours(profile.from_minute),
+        until=_hours(profile.until_minute),
+        expires_at=None if profile.expires_at is None else instants.text(profile.expires_at),
+        restores=profile.restores,
+        is_enabled=profile.is_enabled,
+        **optional,
+    )
+
+
+def scan_shape(row: ScanRow) -> ScanAnswer:
+    return ScanAnswer(
+        id=str(row.id),
+        scanned_at=instants.text(row.scanned_at),
+        tag=row.tag,
+        charge_point=row.charge_point,
+        user=row.user,
+        profile=row.profile,
+        outcome=Outcome(row.outcome),
+        detail=row.detail,
+        commands=[ScanCommandShape(one.id, one.purpose, one.status) for one in row.commands],
+    )
+
+
+def with_id(profile: Profile, profile_id: int) -> Profile:
+    return replace(profile, id=profile_id)
+
+
+def _check_possible(state: SiteState, charge_point: str | None, wishes: Mapping[str, Any]) -> None:
+    """Of a profile for any charge point, at least one must be able to do it."""
+    error: AppError | None = None
+    for number in [charge_point] if charge_point is not None else sorted(state.charge_points):
+        try:
+            control.check_possible(state, number, wishes)
+        except (FieldError, NotPossible) as exc:
+            error = error or exc
+        else:
+            return
+    if error is not None:
+        raise error
+
+
+def _minute(text: str | None) -> int | None:
+    return None if text is None else int(text[:2]) * 60 + int(text[3:])
+
+
+def _hours(minute: int | None) -> str | None:
+    return None if minute is None else f"{minute // 60:02}:{minute % 60:02}"
+
+
+_WORDS = {
+    Outcome.UNKNOWN: "this tag is nobody's",
+    Outcome.NO_PROFILE: "its user has no profile for it",
+}
