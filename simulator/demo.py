@@ -30,6 +30,8 @@ PORTS_NEEDED = 6  # api, relay, broker, redis, mariadb, the wallbox's web server
 READY_WITHIN_S = 90.0  # measured: 5 to 8 s on two idle cores; a Raspberry Pi takes several times as long
 SITE = "home"
 USERS = {"admin": "admin", "driver": "driver", "viewer": "viewer"}
+CARD = {"tag": "04A3B2C1", "label": "demo card"}
+CARD_PROFILE = {"name": "charge at once", "tag": CARD["tag"], "mode": "instant", "current_a": 16}
 TOKEN_RENEWED_EVERY_S = 600.0  # access tokens live 15 minutes
 PAST_WITHIN_S = 60.0  # for each day; measured: 1 to 2 s on two idle cores
 FAST_START_BEFORE_S = 86_400  # with --speed, time starts a day ago
@@ -150,6 +152,8 @@ class Demo:
         self._enrol(site, relay)
         self._start("edge", [sys.executable, "-m", "edge", "run", *clock], site)
         self._wait_until_values_arrive()
+        if options.openwb_url is None:
+            self._add_card()
         return {
             "lan_url": self.lan_url,
             "relay_url": self.relay_url,
@@ -177,8 +181,8 @@ class Demo:
         if login:
             write_private(self.token_header, f"Authorization: Bearer {login['access_token']}\n")
 
-    def _login(self, url: str) -> dict[str, Any] | None:
-        body = json.dumps({"username": "viewer", "password": self.users["viewer"]["password"]}).encode()
+    def _login(self, url: str, name: str = "viewer") -> dict[str, Any] | None:
+        body = json.dumps({"username": name, "password": self.users[name]["password"]}).encode()
         return loopback.http_json(f"{url}/api/v1/auth/login", body)
 
     def _start(self, name: str, command: list[str], environ: dict[str, str] | None = None) -> None:
@@ -242,6 +246,20 @@ class Demo:
         if done.returncode != 0:
             raise DemoNotReady(fault, detail=done.stderr.strip())
         return done.stdout
+
+    def _add_card(self) -> None:
+        """A card of the driver, and what it does, so that there is something to scan (docs/demo.md)."""
+        login = self._login(self.lan_url, "driver")
+        if login is None:
+            raise DemoNotReady("the driver could not log in")
+        # openWB 1.9 has one reader, and does not say for which charge point a card is meant.
+        profile = CARD_PROFILE | {"charge_point": "1" if self.options.dialect == "1.9" else "3"}
+        for path, body in (("users/driver/tags", CARD), ("profiles", profile)):
+            answer = loopback.http_json(
+                f"{self.lan_url}/api/v1/{path}", json.dumps(body).encode(), login["access_token"]
+            )
+            if answer is None:
+                raise DemoNotReady(f"the api did not take the demo's card: {path}")
 
     def _wait_until_values_arrive(self) -> None:
         """Log in on both sides until each shows live values."""
