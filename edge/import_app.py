@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 
 from common.clock import SystemClock
-from common.store import wallbox_log
+from common.store import tags, wallbox_log
 from common.store.bind import open_store
 from edge.adapters import log_file, old_backend
-from edge.adapters.import_books import StoredPeople, StoredSamples
+from edge.adapters.import_books import StoredPeople, StoredSamples, StoredScans
 from edge.adapters.progress import progress_bar
 from edge.adapters.session_book import StoredSessions
 from edge.charge_log.errors import SourceUnusable
@@ -62,6 +63,8 @@ def _importer(settings: Settings, names: Mapping[str, str], zone: tzinfo, is_dry
                 sessions=StoredSessions(store),
                 samples=StoredSamples(store),
                 people=StoredPeople(store, now),
+                scans=StoredScans(store),
+                owner_of=partial(tags.owner_of, store),
                 names=names,
                 zone=zone,
                 interval_s=settings.sample_interval_s,

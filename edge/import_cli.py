@@ -58,7 +58,7 @@ def import_backend(
     time_zone: TimeZone = DEFAULT_ZONE,
     dry_run: DryRun = False,
 ) -> None:
-    """Import the tables of the old backend: users (disabled, without passwords), lade_log and graph."""
+    """Import the tables of the old backend: users (disabled, without passwords), lade_log, graph and rfid_log."""
     _run(
         lambda settings: import_app.import_backend(
             settings,

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from common.store.rows import ChargePointSampleRow, SampleRow
+from common.profiles import Outcome
+from common.store.rows import ChargePointSampleRow, SampleRow, ScanRow
 from edge.charge_log import entries, local_times
 from edge.charge_log.entries import BadEntry, BadLine, Entry, Parsed
 from edge.charge_log.v1 import MODES
@@ -27,6 +28,7 @@ OPTIONAL = ("ladeleistung_lp1", "ladeleistung_lp2", "speicherleistung", "speiche
 GRAPH_COLUMNS = ("id", "timestamp", *_ALWAYS, *OPTIONAL)
 LOG_COLUMNS = ("id", "start", "ende", "kWh", "kW", "ladepunkt", "modus", "tagID")
 USER_COLUMNS = ("username", "tagID", "admin")
+SCAN_COLUMNS = ("timestamp", "tagID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,25 @@ def charges_of(rows: Iterable[Row], zone: tzinfo, owner: Mapping[str, str]) -> P
         before[entry.charge_point] = entry
         found.append(replace(entry, user_name=owner.get(entry.tag)) if entry.tag is not None else entry)
     return Parsed(tuple(found), tuple(bad))
+
+
+def scans_of(rows: Iterable[Row], first: int) -> tuple[list[ScanRow], list[BadLine]]:
+    """Scans of `rfid_log`, which nobody acts upon any more; bad ones are named by their place, the first is `first`."""
+    found: list[ScanRow] = []
+    bad: list[BadLine] = []
+    for number, row in enumerate(rows, first):
+        at, tag = row["timestamp"], _tag(row["tagID"])
+        if not isinstance(at, datetime):
+            bad.append(BadLine(number, "there is no time"))
+        elif tag is None:
+            bad.append(BadLine(number, "there is no tag"))
+        else:
+            instant = int(at.replace(tzinfo=UTC).timestamp())
+            outcome = Outcome.LATE.value
+            found.append(
+                ScanRow(key=f"import-{instant}", scanned_at=instant, tag=tag, charge_point=None, outcome=outcome)
+            )
+    return found, bad
 
 
 @dataclass(slots=True)

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
-from common.store import samples, users
+from common.store import samples, scans, users
 from common.store.bind import Store
-from common.store.rows import SampleRow
+from common.store.rows import SampleRow, ScanFilter, ScanRow
 from edge.old_backend import OldUser
 
 NO_PASSWORD = "imported without a password"  # no hash of anything: no password fits
+
+
+MOST_SCANS = 100_000  # between the first and the last scan of one batch; a card in use all day makes some hundred
 
 
 class StoredSamples:
@@ -21,6 +24,19 @@ class StoredSamples:
 
     def insert(self, rows: Sequence[SampleRow]) -> None:
         samples.insert(self._store, rows)
+
+
+class StoredScans:
+    """Both methods block and raise StoreUnavailable or StoreError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keys(self, from_s: int, to_s: int) -> set[str]:
+        return {row.key for row in scans.find(self._store, ScanFilter(from_s=from_s, to_s=to_s), MOST_SCANS)}
+
+    def save(self, rows: Sequence[ScanRow]) -> None:
+        scans.save(self._store, rows)
 
 
 class StoredPeople:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from common.errors import AppError
 from common.store.errors import UserExists
-from common.store.rows import SampleRow
+from common.store.rows import SampleRow, ScanRow
 from edge import old_backend
 from edge.charge_log import v1
 from edge.charge_log.entries import BadLine, Entry, Parsed
@@ -43,6 +43,16 @@ class SampleBook(Protocol):
     def insert(self, rows: Sequence[SampleRow]) -> None: ...
 
 
+class ScanBook(Protocol):
+    """The stored scans. Both methods raise StoreUnavailable or StoreError."""
+
+    def keys(self, from_s: int, to_s: int) -> set[str]:
+        """Those of scans with from_s ≤ scanned_at < to_s."""
+        ...
+
+    def save(self, rows: Sequence[ScanRow]) -> None: ...
+
+
 class People(Protocol):
     """The users. Both methods raise StoreUnavailable or StoreError."""
 
@@ -70,6 +80,7 @@ class Importer:
     sessions: SessionBook
     samples: SampleBook
     people: People
+    scans: ScanBook
     names: Mapping[str, str]
     zone: tzinfo
     interval_s: int
@@ -88,7 +99,11 @@ class Importer:
 
     def backend(self, tables: OldTables) -> list[Summary]:
         """All tables that are there: users first, since charges are theirs."""
-        found = {name: total for name in ("users", "lade_log", "graph") if (total := tables.count(name)) is not None}
+        found = {
+            name: total
+            for name in ("users", "lade_log", "graph", "rfid_log")
+            if (total := tables.count(name)) is not None
+        }
         users: list[OldUser] = []
         summaries: list[Summary] = []
         if "users" in found:
@@ -99,6 +114,8 @@ class Importer:
             summaries.append(self._lade_log(tables, found["lade_log"], old_backend.owners(users)))
         if "graph" in found:
             summaries.append(self._graph(tables, found["graph"]))
+        if "rfid_log" in found:
+            summaries.append(self._rfid_log(tables, found["rfid_log"]))
         return summaries
 
     def _users(self, users: Sequence[OldUser]) -> Summary:
@@ -141,6 +158,23 @@ class Importer:
             self._samples(done, summary)
             self.progress.advance(len(rows))
         self._samples(ticks.flush(), summary)
+        return summary
+
+    def _rfid_log(self, tables: OldTables, total: int) -> Summary:
+        summary = Summary("rfid_log")
+        self.progress.begin("rfid_log", total)
+        for rows in tables.batches("rfid_log", "timestamp", old_backend.SCAN_COLUMNS):
+            found, bad = old_backend.scans_of(rows, summary.read + 1)
+            summary.note_bad(bad)
+            instants = [row.scanned_at for row in found]
+            known = self.scans.keys(min(instants), max(instants) + 1) if instants else set()
+            new = [row for row in found if row.key not in known]
+            if not self.is_dry_run:
+                self.scans.save(new)
+            summary.read += len(found)
+            summary.new += len(new)
+            summary.known += len(found) - len(new)
+            self.progress.advance(len(rows))
         return summary
 
     def _samples(self, rows: Sequence[SampleRow], summary: Summary) -> None:

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from common.security.passwords import Passwords
-from common.store import samples, sessions, users, wallbox_log
+from common.store import samples, scans, sessions, users, wallbox_log
 from common.store.bind import Store, open_store
-from common.store.rows import SampleRow, SessionFilter, SessionRecord, SessionRow
+from common.store.rows import SampleRow, ScanFilter, SessionFilter, SessionRecord, SessionRow
 from edge import import_cli
 from tests.kit.old_backend import OldDatabase, old_database
 from tests.kit.servers import Mariadb
@@ -189,7 +189,7 @@ def graph_row(minute: int, **values: float) -> dict[str, Any]:
 
 @pytest.fixture
 def old(mariadb_server: Mariadb) -> Iterator[OldDatabase]:
-    """Two users, three charges of which one is bad, 2,500 minutes in more than two batches, and a scan."""
+    """Two users, three charges of which one is bad, 2,500 minutes in more than two batches, and three scans."""
     with old_database(mariadb_server.new_database()) as database:
         database.insert(
             "users",
@@ -208,6 +208,8 @@ def old(mariadb_server: Mariadb) -> Iterator[OldDatabase]:
             ],
         )
         rows = [graph_row(minute, ladeleistung_lp1=float(minute)) for minute in range(2500)]
+        cards = [(1, 4711), (2, 815), (3, None)]
+        database.insert("rfid_log", [{"timestamp": digits(2025, 7, day), "tagID": tag} for day, tag in cards])
         database.insert("graph", [*rows, rows[-1], graph_row(2500, evu=0.0, hausverbrauch=0.0)])
         yield database
 
@@ -222,6 +224,8 @@ def test_the_tables_of_the_old_backend(site: Site, old: OldDatabase) -> None:
         "  id 3: it ends before it starts",
         "graph: 2502 read, 2500 new, 1 already there, 1 bad",
         "  id 2502: it says nothing: every value is 0",
+        "rfid_log: 3 read, 2 new, 0 already there, 1 bad",
+        "  id 3: there is no tag",
     ]
     assert first.returncode == 3
 
@@ -245,10 +249,18 @@ def test_the_tables_of_the_old_backend(site: Site, old: OldDatabase) -> None:
         assert "5f4dcc" not in user.password_hash
         assert not Passwords().verify(user.password_hash, "password").is_right
 
+    july = int(datetime(2025, 7, 1, tzinfo=UTC).timestamp())
+    found = scans.find(site.store, ScanFilter(), 10)
+    assert [(row.scanned_at, row.tag, row.outcome) for row in found] == [
+        (july + 86_400, "…15", "late"),
+        (july, "…11", "late"),
+    ]
+
     again = site.run("backend", old.url)
     assert again.stdout.splitlines()[0] == "users: 2 read, 0 new, 2 already there"
     assert "lade_log: 3 read, 0 new, 2 already there, 1 bad" in again.stdout
     assert "graph: 2502 read, 0 new, 2501 already there, 1 bad" in again.stdout
+    assert "rfid_log: 3 read, 0 new, 2 already there, 1 bad" in again.stdout
     assert site.sessions() == [before, session]
 
 
@@ -259,6 +271,7 @@ def test_a_dry_run_over_the_old_backend_writes_nothing(embedded: Site, old: OldD
     assert embedded.sessions() == []
     assert users.list_all(embedded.store) == []
     assert samples.ticks(embedded.store, 0, 2_000_000_000) == set()
+    assert scans.find(embedded.store, ScanFilter(), 10) == []
 
 
 def test_the_files_come_before_the_tables(embedded: Site, old: OldDatabase, tmp_path: Path) -> None:
