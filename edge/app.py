@@ -7,9 +7,12 @@ import threading
 from functools import partial
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from common import logs
 from common.clock import Clock
 from common.health import Health
+from common.metrics import HealthCollector, MetricsListener
 from common.model import EdgeHealth
 from common.store import samples, sessions, tags
 from common.store.bind import open_store
@@ -19,6 +22,7 @@ from edge.adapters.charge_log_command import ChargeLogCommand
 from edge.adapters.enrolment import FileEnrolments
 from edge.adapters.local_api import UnixApi
 from edge.adapters.mqtt import MqttSource, Private
+from edge.adapters.public_url import HttpPublicUrl
 from edge.adapters.redis_commands import RedisCommands, RedisWishes
 from edge.adapters.redis_mirror import RedisMirror
 from edge.adapters.relay_socket import WebsocketsRelay
@@ -32,13 +36,16 @@ from edge.loops.charge_log import ChargeLogLoop, log_readers
 from edge.loops.commands import CommandLoop, Ear
 from edge.loops.delivery import DeliveryLoop
 from edge.loops.heartbeat import HeartbeatLoop
+from edge.loops.metrics import MetricsLoop
 from edge.loops.mirror import MirrorLoop
 from edge.loops.recorder import RecorderLoop
 from edge.loops.rfid import Inbox, RfidLoop
 from edge.loops.rollups import RollupLoop
+from edge.loops.self_check import SelfCheckLoop
 from edge.loops.session_delivery import SessionDelivery
 from edge.loops.sessions import SessionLoop
 from edge.loops.tunnel import TunnelLoop
+from edge.metrics import TunnelCollector
 from edge.mirror import Mirror
 from edge.openwb import rfid, v1_commands, v2_commands
 from edge.openwb.detect import CLUES, DIALECTS, UNDECIDED, Detector
@@ -108,9 +115,9 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     charge_log = ChargeLogLoop(
         readers, mirror.current_state, book, settings.time_zone, health, clock, owner_of=partial(tags.owner_of, store)
     )
-    tunnel = TunnelLoop(
-        FileEnrolments(settings.data_dir), WebsocketsRelay(settings.relay_ca_file), UnixApi(settings.api_socket), health
-    )
+    enrolments = FileEnrolments(settings.data_dir)
+    tunnel = TunnelLoop(enrolments, WebsocketsRelay(settings.relay_ca_file), UnixApi(settings.api_socket), health)
+    self_check = SelfCheckLoop(tunnel, enrolments.key, HttpPublicUrl(settings.relay_ca_file), health)
     supervisor = Supervisor(health)
     # Stopped in reverse: what feeds a loop stops after it, and the heartbeat tells of the others until the end.
     supervisor.add("heartbeat", HeartbeatLoop(redis, health, clock).run)
@@ -125,6 +132,9 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     supervisor.add("sessions", charging.run)
     supervisor.add("charge_log", charge_log.run, stop_within_s=9.0)  # a slow web server, a slow database
     supervisor.add("tunnel", tunnel.run, stop_within_s=8.0)  # says goodbye, and lets requests under way break off
+    supervisor.add("self_check", self_check.run)
+    if settings.metrics is not None:
+        supervisor.add("metrics", MetricsLoop(_metrics_listener(*settings.metrics, tunnel, health), health).run)
     _prepare(settings.data_dir)
     log.info("edge_started", site=settings.site_name)
     hanging = supervisor.run_until(stopping)
@@ -137,6 +147,13 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
         redis.close()
     log.info("edge_stopped", hanging=",".join(hanging) or None)
     return hanging
+
+
+def _metrics_listener(host: str, port: int, tunnel: TunnelLoop, health: Health) -> MetricsListener:
+    registry = CollectorRegistry()
+    registry.register(HealthCollector(health))
+    registry.register(TunnelCollector(tunnel.figures, health.counters))
+    return MetricsListener(host, port, registry)
 
 
 def enrol(settings: Settings, relay_url: str, code: str) -> Enrolment:

@@ -54,6 +54,7 @@ class Settings:
     openwb_url: str | None = field(repr=False)
     api_socket: Path
     relay_ca_file: Path | None
+    metrics: tuple[str, int] | None
     log_level: str
     log_form: str
 
@@ -77,6 +78,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         openwb_url=_openwb_url(reader, broker),
         api_socket=reader.path("WALLPORT_EDGE_API_SOCKET", str(data_dir / "api.sock")),
         relay_ca_file=reader.optional_path("WALLPORT_EDGE_RELAY_CA_FILE"),
+        metrics=reader.address("WALLPORT_EDGE_METRICS"),
         log_level=reader.text(
             "WALLPORT_LOG_LEVEL",
             "info",

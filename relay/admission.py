@@ -32,6 +32,9 @@ MOST_PARAMETERS = 100  # of a query with a ticket; real ones have three
 TokenCheck = Callable[[str, bool], float | None]
 """(token, whether it must be a ticket) → until when it passes, Unix seconds; None when it does not."""
 
+SelfCheck = Callable[[str, str], bool]
+"""(path, Authorization) → whether the edge that has the tunnel asks if it is reached (common/tunnel/self_check.py)."""
+
 _NEWER_API = re.compile(r"/api/v[0-9]+(/|$)")
 
 
@@ -74,12 +77,16 @@ class TokenKeyUnknown(AppError):
 
 
 class Gate:
-    """One site's door, as long as its tunnel. `check` None: no key is known, and nothing but logins passes."""
+    """One site's door, as long as its tunnel. `check` None: no key is known, and nothing but logins passes, and the
+    edge's own question whether it is reached."""
 
-    def __init__(self, site_id: str, check: TokenCheck | None, throttle: LoginThrottle) -> None:
+    def __init__(
+        self, site_id: str, check: TokenCheck | None, throttle: LoginThrottle, is_self_check: SelfCheck | None = None
+    ) -> None:
         self._site_id = site_id
         self._check = check
         self._throttle = throttle
+        self._is_self_check = is_self_check
         self._remembered: OrderedDict[bytes, float] = OrderedDict()  # SHA-256 of a valid token → until when it is
 
     def admit(self, request: Admitted, address: str, *, now: float, steady_now: float) -> None:
@@ -91,9 +98,11 @@ class Gate:
         if request.method == "POST" and path in LOGIN_PATHS:
             self._throttle.admit(self._site_id, address, steady_now)
             return
+        authorization = next((value for name, value in request.fields if name == "authorization"), None)
+        if authorization is not None and self._is_by_edge(request, path, authorization):
+            return
         if self._check is None:
             raise TokenKeyUnknown
-        authorization = next((value for name, value in request.fields if name == "authorization"), None)
         if authorization is not None:
             is_valid = self._is_token(self._check, bearer(authorization), now)
         elif request.method == "GET" and (request.is_websocket or path in TICKET_PATHS):
@@ -103,6 +112,10 @@ class Gate:
         if not is_valid:
             raise TokenRefused(path)
         self._throttle.note_valid(self._site_id, address, steady_now)
+
+    def _is_by_edge(self, request: Admitted, path: str, authorization: str) -> bool:
+        is_plain = request.method == "GET" and not request.is_websocket and not request.has_body
+        return is_plain and self._is_self_check is not None and self._is_self_check(path, authorization)
 
     def _is_token(self, check: TokenCheck, token: str, now: float) -> bool:
         digest = hashlib.sha256(token.encode()).digest()

@@ -25,12 +25,13 @@ from common.security.device_keys import DeviceKey, key_id, verify
 from common.tunnel.errors import ErrorCode, HandshakeFailed, ProtocolError
 from common.tunnel.frames import FrameType, decode_message, encode_frame, encode_message
 from common.tunnel.limits import Announced
+from common.tunnel.self_check import FEATURE as SELF_CHECK
 
 VERSIONS = (1,)
 """Spoken here, newest first."""
 
-FEATURES: frozenset[str] = frozenset()
-"""Optional parts spoken here, by name; version 1 has none. In use is what both name."""
+FEATURES = frozenset({SELF_CHECK})
+"""Optional parts spoken here, by name. In use is what both name."""
 
 PROOF_LABEL = b"wallport-tunnel.v1 edge proof"
 NONCE_BYTES = 32

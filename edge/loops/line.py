@@ -17,7 +17,7 @@ from common.tunnel.handshake import Welcome
 from common.tunnel.limits import Limits
 from edge.loops.session import TunnelSession
 from edge.loops.workers import Workers
-from edge.tunnel import Ending, LocalApi, Outcome, Relay, RelaySocket, RelayUnavailable, ending_of
+from edge.tunnel import Ending, Enrolment, LocalApi, Outcome, Relay, RelaySocket, RelayUnavailable, ending_of
 
 
 class Line:
@@ -26,7 +26,7 @@ class Line:
     def __init__(
         self,
         relay: Relay,
-        relay_url: str,
+        enrolment: Enrolment,
         shake_hands: Callable[[RelaySocket], Welcome],
         on_welcome: Callable[[Welcome], None],
         limits: Limits,
@@ -38,11 +38,11 @@ class Line:
         self.goodbye: GoAwayReceived | None = None  # the relay means to end this, and another may take over
         self.outcome: Outcome | None = None
         self.failure: AppError | None = None
-        self.fence = 0  # 0 until it is up
+        self.welcome: Welcome | None = None  # once it is up
         self.opened_at: float | None = None  # monotonic
         self.session: TunnelSession | None = None
+        self.enrolment = enrolment
         self._relay = relay
-        self._relay_url = relay_url
         self._shake_hands = shake_hands
         self._on_welcome = on_welcome
         self._limits = limits
@@ -87,9 +87,9 @@ class Line:
     def _run(self) -> None:
         ending = Ending.LOST
         try:
-            with self._relay.connect(self._relay_url) as socket:
+            with self._relay.connect(self.enrolment.relay_url) as socket:
                 welcome = self._shake_hands(socket)
-                self.opened_at, self.fence = time.monotonic(), welcome.fence
+                self.opened_at, self.welcome = time.monotonic(), welcome
                 session = self.session = TunnelSession(
                     socket, welcome, self._limits, self._api, self._workers, self._health, self._on_goodbye
                 )

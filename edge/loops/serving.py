@@ -11,6 +11,7 @@ import orjson
 
 from common import logs
 from common.problems import MEDIA_TYPE, problem_body
+from common.tunnel import self_check
 from common.tunnel.errors import BadPayload, ErrorCode
 from common.tunnel.events import DataReceived, MessageReceived, WebsocketClosed
 from common.tunnel.frames import Kind
@@ -29,7 +30,9 @@ def serve(stream: Stream, api: LocalApi, submit: Callable[[Callable[[], None]], 
     opened = stream.opened
     try:
         refused = refusal(opened.method, opened.path)
-        if refused is not None:
+        if opened.path == self_check.PATH and opened.method == "GET" and opened.kind is Kind.HTTP:
+            stream.send_headers(204, (), end=True)
+        elif refused is not None:
             _refuse(stream, refused)
         elif opened.kind is Kind.WEBSOCKET:
             _serve_websocket(stream, api, submit)

@@ -16,9 +16,11 @@ from common.backoff import Backoff
 from common.health import Health, Status
 from common.tunnel.handshake import EdgeHandshake, TokenKeyInfo, Welcome
 from common.tunnel.limits import Limits
+from common.tunnel.self_check import FEATURE as SELF_CHECK
 from edge.loops.line import Line
 from edge.loops.renewal import Renewal
 from edge.loops.workers import Workers
+from edge.self_check import Connected
 from edge.tunnel import (
     Ending,
     Enrolment,
@@ -104,10 +106,19 @@ class TunnelLoop:
             self._renewal.end()
         self._api.close()
 
-    def current(self) -> tuple[Enrolment, int] | None:
-        """What the newest connection serves, and its fence; None while there is none. For any thread."""
-        line, told = self._line, self._told
-        return (told[0], line.fence) if line is not None and told is not None and line.fence else None
+    def current(self) -> Connected | None:
+        """What the newest connection serves; None while there is none. For any thread."""
+        line = self._line
+        if line is None or line.welcome is None:
+            return None
+        welcome, enrolment = line.welcome, line.enrolment
+        return Connected(
+            relay_url=origin_of(enrolment.relay_url),
+            site_id=enrolment.site_id,
+            site=welcome.site_name or enrolment.site,
+            fence=welcome.fence,
+            has_self_check=SELF_CHECK in welcome.features,
+        )
 
     def dial_anew(self, why: str) -> None:
         """Give the newest connection or the pause before the next one up, and dial at once. For any thread."""
@@ -116,11 +127,11 @@ class TunnelLoop:
         if line is not None:
             line.cut(why)
 
-    def figures(self) -> tuple[int, int, float | None]:
-        """Of the newest connection: open streams, how many of them are stalled, round trip in seconds."""
+    def figures(self) -> tuple[bool, int, int, float | None]:
+        """Whether there is a connection, and of the newest: open streams, how many are stalled, round trip in s."""
         line = self._line
         session = line.session if line is not None else None
-        return session.figures() if session is not None else (0, 0, None)
+        return (True, *session.figures()) if session is not None else (False, 0, 0, None)
 
     def _renew(self) -> None:
         """In the renewal's thread: perhaps what the last HELLO said is not true any more."""
@@ -147,7 +158,7 @@ class TunnelLoop:
             self._report(Status.STARTING, None)
         line = self._line = Line(
             self._relay,
-            enrolment.relay_url,
+            enrolment,
             lambda socket: self._shake_hands(enrolment, socket),
             lambda welcome: self._welcomed(enrolment, welcome),
             self._limits,
@@ -206,6 +217,7 @@ class TunnelLoop:
         """In the line's thread."""
         self._last_fence, self._spread_s = welcome.fence, welcome.reconnect_spread_s
         name = welcome.site_name or enrolment.site
+        self._health.count("relay_opened")
         log.info("tunnel_opened", site=name, fence=welcome.fence)
         if welcome.is_contested:
             self._health.count("relay_rivals")

@@ -19,6 +19,7 @@ from common import logs
 from common.errors import AppError, FieldError, RedisUnavailable, StoreUnavailable
 from common.security.device_keys import decode_public_key
 from common.security.tokens import ACCESS, TICKET, InvalidToken, TokenCheck
+from common.tunnel import self_check
 from common.tunnel.connection import TunnelConnection
 from common.tunnel.errors import ErrorCode, HandshakeFailed, tunnel_close_code
 from common.tunnel.handshake import NONCE_BYTES, Hello, RelayHandshake
@@ -130,7 +131,13 @@ class Tunnels:
             peer=hello.limits,
             ping_phase=random.random(),  # noqa: S311 -- spreads load, guards nothing
         )
-        gate = Gate(row.site_id, token_check, self._logins)
+        key = decode_public_key(public_key)
+        gate = Gate(
+            row.site_id,
+            token_check,
+            self._logins,
+            lambda path, value: self_check.is_asked(path, value, key, self._origin, row.site_id, fence),
+        )
         site = Site(row.site_id, row.name)
         link = TunnelLink(site, fence, public_key, socket, connection, self._limits, gate, self._metrics)
         replaced = self._sites.claim(link)

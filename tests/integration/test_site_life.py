@@ -11,6 +11,7 @@ import pytest
 
 from common.security.device_keys import DeviceKey, encode_public_key
 from common.security.key_rotation import prove
+from common.tunnel import self_check
 from edge.adapters.enrolment import KEY_FILE, NEXT_KEY_FILE, EnrolmentRefused, NotEnrolled, rotate_key
 from edge.tunnel import RelayUnavailable
 from tests.kit import site_tokens, tunnel_stack
@@ -48,7 +49,7 @@ def verb(relay: tunnel_stack.Relay, *arguments: str) -> str:
 
 
 def code(relay: tunnel_stack.Relay, site: str) -> str:
-    answer = httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers())
+    answer = httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers(), timeout=20)
     return "ok" if answer.status_code == 200 else str(answer.json()["code"])
 
 
@@ -140,7 +141,7 @@ class TestKeyRotation:
             (data_dir / KEY_FILE).rename(data_dir / NEXT_KEY_FILE)
             (data_dir / KEY_FILE).write_bytes(old_file)
             (data_dir / KEY_FILE).chmod(0o600)
-            eventually(lambda: edge.status == "failing", 10, "the relay not knowing the old key")
+            eventually(lambda: "4401" in edge.detail, 10, "the relay not knowing the old key")
             rotate_key(data_dir)
             eventually(lambda: code(relay, "half-rotated") == "ok", 10, "the edge being back")
 
@@ -193,6 +194,48 @@ class TestKeyRotation:
     def test_without_an_enrolment_there_is_nothing_to_rotate(self, tmp_path: Path) -> None:
         with pytest.raises(NotEnrolled):
             rotate_key(tmp_path)
+
+
+def test_an_edge_that_is_not_reached_any_more_notices_and_dials_anew(
+    relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path
+) -> None:
+    """A site that is renamed under a live tunnel: the edge asks by the old name, in vain, and learns the new one."""
+    edge = tunnel_stack.Edge(tmp_path / "edge", api_socket)
+    edge.enrol(relay, "asking")
+    edge.start(checks=True)
+    try:
+        eventually(lambda: edge.status_of("self_check") == "ok", 15, "the edge reaching itself")
+        opened = edge.health.counters()["relay_opened"]
+        verb(relay, "rename", "asking", "answering")
+        eventually(lambda: edge.health.counters()["relay_opened"] > opened, 15, "dialling anew")
+        eventually(lambda: edge.status_of("self_check") == "ok", 15, "the edge reaching itself by the new name")
+        assert edge.health.counters()["self_check_lost"] >= 2
+        assert edge.health.counters()["self_check_redials"] >= 1
+    finally:
+        edge.stop()
+
+
+def test_strangers_cannot_use_the_edges_own_question(
+    relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path
+) -> None:
+    """Neither without a signature, nor with that of another connection, key or site; the owner's token gets nothing."""
+    with tunnel_stack.edge(relay, "closed", tmp_path / "edge", api_socket):
+        row = relay.registry.find_named("closed")
+        assert row is not None
+        key = DeviceKey.load(tmp_path / "edge" / KEY_FILE)
+        url = f"{relay.site_url('closed')}{self_check.PATH}"
+        for signed in (
+            self_check.authorization(DeviceKey.generate(), relay.url, row.site_id, 1),
+            self_check.authorization(key, relay.url, row.site_id, 999),
+            self_check.authorization(key, relay.url, "another", 1),
+            self_check.authorization(key, "https://relay.example.org", row.site_id, 1),
+        ):
+            assert httpx.get(url, headers={"authorization": signed}).json()["code"] == "invalid_token"
+        assert httpx.get(url).json()["code"] == "login_required"
+        own = self_check.authorization(key, relay.url, row.site_id, 1)
+        assert httpx.get(url, headers={"authorization": own}).status_code == 204
+        elsewhere = httpx.get(f"{relay.site_url('closed')}/api/v1/state", headers={"authorization": own})
+        assert elsewhere.json()["code"] == "invalid_token"
 
 
 def test_two_edges_with_one_identity_are_reported_and_the_newest_is_held(

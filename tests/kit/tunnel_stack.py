@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,11 @@ from common.clock import SystemClock
 from common.health import Health
 from edge.adapters.enrolment import FileEnrolments, enrol
 from edge.adapters.local_api import UnixApi
+from edge.adapters.public_url import HttpPublicUrl
 from edge.adapters.relay_socket import WebsocketsRelay
+from edge.loops.self_check import SelfCheckLoop
 from edge.loops.tunnel import TunnelLoop
+from edge.self_check import Finding, Judge
 from relay.adapters.registry import Registry, open_registry
 from tests.kit import site_tokens
 from tests.kit.ports import reserved_port
@@ -59,26 +62,30 @@ class Edge:
         self.health = Health(SystemClock())
         self._api_socket = api_socket
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._loop: TunnelLoop | None = None
 
     def enrol(self, relay: Relay, site: str) -> None:
         enrol(relay.url, relay.code_for(site), self.data_dir)
 
-    def start(self) -> None:
+    def start(self, *, checks: bool = False) -> None:
+        """`checks`: with the self-check, all the time instead of every five minutes."""
         self._stop.clear()
-        self._loop = loop = TunnelLoop(
-            FileEnrolments(self.data_dir), WebsocketsRelay(None), UnixApi(self._api_socket), self.health
-        )
-        self._thread = threading.Thread(target=loop.run, args=(self._stop,), name="edge-under-test")
-        self._thread.start()
+        files = FileEnrolments(self.data_dir)
+        self._loop = loop = TunnelLoop(files, WebsocketsRelay(None), UnixApi(self._api_socket), self.health)
+        loops = [loop.run]
+        if checks:
+            loops.append(SelfCheckLoop(loop, files.key, HttpPublicUrl(None), self.health, Impatient(), 0.1).run)
+        self._threads = [threading.Thread(target=run, args=(self._stop,), name="edge-under-test") for run in loops]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(20)
-            assert not self._thread.is_alive(), "the tunnel's loop did not stop"
-            self._thread = None
+        for thread in self._threads:
+            thread.join(20)
+            assert not thread.is_alive(), "the tunnel's loop did not stop"
+        self._threads = []
 
     def dial_now(self) -> None:
         """End the pause between two tries."""
@@ -87,7 +94,10 @@ class Edge:
 
     @property
     def status(self) -> str:
-        part = self.health.components().get("relay")
+        return self.status_of("relay")
+
+    def status_of(self, component: str) -> str:
+        part = self.health.components().get(component)
         return part.status.value if part is not None else ""
 
     @property
@@ -96,8 +106,19 @@ class Edge:
         return (part.detail or "") if part is not None else ""
 
 
+class Impatient(Judge):
+    """Checks at once, and again at once."""
+
+    def first_pause_s(self) -> float:
+        return 0.0
+
+    def pause_s(self, finding: Finding) -> float:
+        return 0.2
+
+
 @contextmanager
-def relay(folder: Path, redis_url: str) -> Iterator[Relay]:
+def relay(folder: Path, redis_url: str, **limits: int) -> Iterator[Relay]:
+    """`limits` are settings of the relay without their common beginning, in lower case: `site_requests=4`."""
     folder.mkdir(parents=True, exist_ok=True)
     database_url = f"sqlite://{folder / 'relay.sqlite'}"
     with reserved_port() as port:
@@ -107,14 +128,19 @@ def relay(folder: Path, redis_url: str) -> Iterator[Relay]:
             "WALLPORT_RELAY_REDIS_URL": redis_url,
             "WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1",
             "WALLPORT_DATA_DIR": str(folder),
+            **{f"WALLPORT_RELAY_{name.upper()}": str(value) for name, value in limits.items()},
         }
-        command = ["env", *_foreign_settings(), *[f"{name}={value}" for name, value in settings.items()]]
-        command += [sys.executable, "-m", "relay", "run"]
-        process = ServerProcess(command, folder / "relay.log", lambda: accepts(port))
+        process = relay_process(settings, folder / "relay.log", lambda: accepts(port))
         registry = open_registry(database_url)
         with process.running():
             yield Relay(process, port, registry, settings)
         registry.close()
+
+
+def relay_process(settings: Mapping[str, str], log_file: Path, is_ready: Callable[[], bool]) -> ServerProcess:
+    """`wallport-relay run` with these settings and no other."""
+    command = ["env", *_foreign_settings(), *[f"{name}={value}" for name, value in settings.items()]]
+    return ServerProcess([*command, sys.executable, "-m", "relay", "run"], log_file, is_ready)
 
 
 @contextmanager
@@ -142,7 +168,8 @@ def edge(relay: Relay, site: str, data_dir: Path, api_socket: Path) -> Iterator[
 
 
 def is_online(relay: Relay, site: str) -> bool:
-    return httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers()).status_code == 200
+    answer = httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers(), timeout=20)
+    return answer.status_code == 200
 
 
 def base64url(raw: bytes) -> str:

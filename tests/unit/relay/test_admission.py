@@ -99,6 +99,24 @@ def test_without_a_key_the_door_is_closed() -> None:
     assert refusal(request(authorization="Bearer token"), gate(None)) == "token_key_unknown"
 
 
+def test_the_edges_own_question_passes_without_anybodys_token() -> None:
+    """Only as a plain GET that the edge has signed; also before any key of tokens is known."""
+
+    def is_self_check(path: str, authorization: str) -> bool:
+        return (path, authorization) == ("/self-check", "Wallport-Edge signed")
+
+    for check_ in (check, None):
+        door = Gate("id-1", check_, LoginThrottle(), is_self_check)
+        signed = "Wallport-Edge signed"
+        door.admit(request("/self-check", authorization=signed), HERE, now=NOW, steady_now=0.0)
+        expected = "invalid_token" if check_ else "token_key_unknown"
+        assert refusal(request("/api/v1/state", authorization=signed), door) == expected
+        assert refusal(request("/self-check", "POST", signed), door) == expected
+        assert refusal(request("/self-check", authorization=signed, is_websocket=True), door) == expected
+        assert refusal(request("/self-check", authorization="Wallport-Edge forged"), door) == expected
+    assert refusal(request("/self-check"), gate()) == "login_required"
+
+
 def test_the_existing_app_is_told_as_it_knows_it() -> None:
     """403 on its own routes, which begin with /api/ and no version."""
     for path, is_legacy in [

@@ -195,6 +195,23 @@ def test_neighbouring_versions_meet_at_the_highest_common_one(
     assert dialling.receive_welcome(welcome).version == max(set(at_edge) & set(at_relay))
 
 
+@pytest.mark.parametrize("at_edge", [set(), {"self-check"}, {"self-check", "zstd"}])
+@pytest.mark.parametrize("at_relay", [set(), {"self-check"}])
+def test_a_feature_is_used_when_both_speak_it(
+    at_edge: set[str], at_relay: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older edge or relay knows none of it, and both go on without."""
+    monkeypatch.setattr("common.tunnel.handshake.FEATURES", frozenset(at_edge))
+    dialling, answering = edge(), relay()
+    hello = dialling.hello()
+    monkeypatch.setattr("common.tunnel.handshake.FEATURES", frozenset(at_relay))
+    answering.receive_hello(hello)
+    answering.receive_proof(dialling.receive_challenge(answering.challenge()), KEY.public_key)
+    welcome = answering.welcome(fence=8, node_id="n", time=0.0)
+    monkeypatch.setattr("common.tunnel.handshake.FEATURES", frozenset(at_edge))
+    assert set(dialling.receive_welcome(welcome).features) == at_edge & at_relay
+
+
 def test_what_is_said_besides_arrives() -> None:
     """The key of the site's tokens, which the proof covers like all of HELLO; the site's name; a rival."""
     told = TokenKeyInfo("home", encode_public_key(KEY.public_key))
