@@ -4,6 +4,7 @@ and running tunnels go on.
 """
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from sanic.exceptions import SanicException
 
 from common import logs
 from common.clock import SystemClock
-from common.errors import AppError
+from common.errors import AppError, RedisUnavailable
 from common.health import Health, Status
 from common.metrics import HealthCollector, MetricsListener
 from common.problems import MEDIA_TYPE
@@ -122,6 +123,7 @@ def create_app(settings: Settings, limits: RelayLimits | None = None) -> Sanic[A
     public = Public(carriage, sites, arrivals, register, presence, settings.trusted_proxies)
     _add_routes(app, parts, public, settings.origin)
     app.exception(Exception)(_answer_error)
+    app.before_server_start(_announce)
     app.after_server_start(_start_beat)
     app.before_server_stop(_drain)
     app.after_server_stop(_close)
@@ -196,6 +198,13 @@ def _said(status: int) -> str:
     return {404: "There is nothing here.", 405: "This method is not possible here."}.get(
         status, "The request could not be read." if status < 500 else "The relay failed to handle the request."
     )
+
+
+async def _announce(app: Sanic[Any, Any]) -> None:
+    """Before anybody can see that this process is up, and tells the one before it to stop: that one asks for us."""
+    parts: Parts = app.ctx.parts
+    with contextlib.suppress(RedisUnavailable):  # the beat reports it
+        await parts.presence.note_node(parts.tunnels.node_id, time.time())
 
 
 async def _start_beat(app: Sanic[Any, Any]) -> None:
@@ -296,7 +305,8 @@ async def _drain(app: Sanic[Any, Any]) -> None:
     parts.tunnels.is_stopping = True
     if parts.listener is not None:
         parts.listener.stop()  # the successor wants the address
-    await drain(parts.sites, parts.presence, parts.tunnels.node_id, parts.limits, parts.metrics)
+    end_requests = app.ctx.end_requests
+    await drain(parts.sites, parts.presence, parts.tunnels.node_id, parts.limits, parts.metrics, end_requests)
     for beat in app.ctx.beats:
         beat.cancel()
 

@@ -2,14 +2,17 @@
 
 Two relay processes may listen on one port (SO_REUSEPORT), so that one takes over from the other: `serving` ends by
 closing the listener first, then lets the app drain while the requests on open connections are still carried, each
-answered with `Connection: close`. Why not `app.run`: it keeps the listener open until all that is done.
+answered with `Connection: close`. The app awaits `app.ctx.end_requests(within_s)` before it lets go of what they need.
+Why not `app.run`: it keeps the listener open until all that is done.
 """
 
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from sanic import Sanic
@@ -23,6 +26,10 @@ BACKLOG = 1024
 
 CLOSE_S = 3.0
 """For connections to end after the app has drained; then they are cut."""
+
+QUIET_S = 1.0
+"""A connection without a request for so long is idle. One that is in use is not closed but told to close with its next
+answer: else the close could meet the next request on its way."""
 
 STEP_S = 0.02
 
@@ -60,6 +67,7 @@ async def serving(app: Sanic[Any, Any], sock: socket.socket) -> AsyncIterator[No
     finally:
         closing = server.close()
         _answer_last(app, server)
+        app.ctx.end_requests = partial(_end_requests, server)
         await server.before_stop()
         await _close_connections(server)
         await closing
@@ -82,6 +90,19 @@ def _answer_last(app: Sanic[Any, Any], server: Any) -> None:
     for connection in server.connections:
         if connection.http is not None and connection.http.stage is Stage.HANDLER:
             connection.http.keep_alive = False
+
+
+async def _end_requests(server: Any, within_s: float) -> None:
+    """Return once no phone has a request under way or about to come; idle connections are closed."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while phones := [one for one in server.connections if getattr(one, "websocket", None) is None]:
+        if loop.time() > deadline:
+            return
+        for connection in phones:
+            if connection.http is not None and time.monotonic() - connection._time > QUIET_S:
+                connection.close_if_idle()
+        await asyncio.sleep(STEP_S)
 
 
 async def _close_connections(server: Any) -> None:

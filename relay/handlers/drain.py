@@ -8,7 +8,7 @@ requests that run.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from common import logs
 from common.errors import RedisUnavailable
@@ -24,6 +24,9 @@ STEP_S = 0.25
 MOVE_SLACK_S = 3.0
 """After the spread, for the last edge's TLS and handshake."""
 
+LAST_REQUESTS_S = 3.0
+"""For requests that come on open connections when all else is over."""
+
 GOODBYE_S = 0.2
 """For what was said last to reach the kernel; the network is not waited for."""
 
@@ -31,9 +34,17 @@ log = logs.get(__name__)
 
 
 async def drain(
-    sites: Sites[TunnelLink], presence: Presence, node_id: str, limits: RelayLimits, metrics: Metrics
+    sites: Sites[TunnelLink],
+    presence: Presence,
+    node_id: str,
+    limits: RelayLimits,
+    metrics: Metrics,
+    end_requests: Callable[[float], Awaitable[None]],
 ) -> None:
-    """Until all tunnels are closed; at most `limits.drain_s` and a moment."""
+    """Until all tunnels are closed; at most `limits.drain_s` and a moment.
+
+    `end_requests(within_s)` returns when no phone will send another request to this process.
+    """
     loop = asyncio.get_running_loop()
     began_at = loop.time()
     links = list(sites)
@@ -53,6 +64,7 @@ async def drain(
         if not staying and not any(link.figures()[0] for link in links if not link.ended):
             break
         await asyncio.sleep(STEP_S)
+    await end_requests(max(LAST_REQUESTS_S, began_at + limits.drain_s - loop.time()))
     for link in links:
         link.close(ErrorCode.DRAIN, "the relay stops")
     await asyncio.sleep(GOODBYE_S if links else 0)

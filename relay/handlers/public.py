@@ -17,12 +17,16 @@ from relay.handlers import public_http, public_ws
 from relay.handlers.arrivals import Arrivals
 from relay.handlers.carriage import Carriage
 from relay.handlers.link import TunnelLink
-from relay.ports import Presence, Register
+from relay.ports import FRESH_S, LastSeen, Presence, Register
 from relay.problems import StreamFailed
 from relay.sites import SiteOffline, Sites, UnknownSite
 
 DETAILS_WITHIN_S = 0.04
 """For Redis to say since when a site is offline; the whole answer is due within 50 ms."""
+
+
+SETTLING_S = FRESH_S
+"""After its start: where Redis does not tell, any site may be about to come back from the process before."""
 
 
 class Public:
@@ -43,6 +47,7 @@ class Public:
         self._register = register
         self._presence = presence
         self._trusted = trusted
+        self._settled_at = time.monotonic() + SETTLING_S
 
     async def carry(self, request: Request) -> None:
         """Raises AppError as long as nothing was sent to the client."""
@@ -69,15 +74,19 @@ class Public:
         since = self._sites.lost_at(row.site_id)
         if leaving is not None or since is not None:
             raise SiteOffline(since if since is not None else time.time())
-        try:
-            async with asyncio.timeout(DETAILS_WITHIN_S):
-                seen = await self._presence.last_seen(row.site_id)
-        except (RedisUnavailable, TimeoutError):
-            raise SiteOffline(None) from None
-        if seen.is_fresh(time.time()):
+        seen = await self._last_seen(row.site_id)
+        if seen.is_fresh(time.time()) if seen is not None else time.monotonic() < self._settled_at:
             self._carriage.metrics.waited.inc()
             await self._arrivals.wait(name, self._carriage.limits.site_wait_s)
             link = self._sites.live(name)
             if link is not None:
                 return link
-        raise SiteOffline(seen.gone_since)
+        raise SiteOffline(seen.gone_since if seen is not None else None)
+
+    async def _last_seen(self, site_id: str) -> LastSeen | None:
+        """None when Redis does not tell."""
+        try:
+            async with asyncio.timeout(DETAILS_WITHIN_S):
+                return await self._presence.last_seen(site_id)
+        except (RedisUnavailable, TimeoutError):
+            return None
