@@ -83,7 +83,9 @@ async def serve(settings: Settings, limits: RelayLimits | None = None) -> None:
 
 def create_app(settings: Settings, limits: RelayLimits | None = None) -> Sanic[Any, Any]:
     """The Sanic application, not yet listening. `limits` take the place of the settings' for tests."""
-    app: Sanic[Any, Any] = Sanic("wallport-relay", configure_logging=False)
+    app: Sanic[Any, Any] = Sanic(
+        "wallport-relay", configure_logging=False, strict_slashes=True
+    )  # nginx has rules by path
     app.enable_websocket()  # connections that can be taken over, see sanic_socket.py
     app.config.update(
         {
@@ -182,6 +184,8 @@ async def _answer_error(request: Request, exc: Exception) -> HTTPResponse:
         log.debug("request_refused", problem=code_of(exc), status=status, detail=exc.detail)
     elif isinstance(exc, SanicException):
         status = exc.status_code or 500
+        if status == 413 and not request.headers:  # it was the head that is too large, so none of it was read
+            status = 431
         body = problem(status, _SANIC_CODES.get(status, "bad_request" if status < 500 else "internal"), _said(status))
     else:
         log.error("request_failed", exc_info=exc)
@@ -190,7 +194,13 @@ async def _answer_error(request: Request, exc: Exception) -> HTTPResponse:
     return HTTPResponse(body, status, headers, content_type=MEDIA_TYPE)
 
 
-_SANIC_CODES = {404: "not_found", 405: "method_not_allowed", 408: "request_timeout", 413: "body_too_large"}
+_SANIC_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "body_too_large",
+    431: "fields_too_large",
+}
 
 
 def _said(status: int) -> str:

@@ -86,11 +86,13 @@ def _limits(reader: Reader) -> RelayLimits:
         body_slowest_bytes_per_s=reader.integer(
             "WALLPORT_RELAY_BODY_SLOWEST_BYTES_PER_S", usual.body_slowest_bytes_per_s, lowest=1, highest=GIB
         ),
+        body_grace_s=seconds("WALLPORT_RELAY_BODY_GRACE_S", usual.body_grace_s, 1, 60),
         site_bytes_per_s=reader.integer(
             "WALLPORT_RELAY_SITE_BYTES_PER_S", usual.site_bytes_per_s, lowest=65_536, highest=100 * GIB
         ),
         cancels_per_10_s=reader.integer("WALLPORT_RELAY_CANCELS", usual.cancels_per_10_s, lowest=1, highest=10_000),
         site_wait_s=seconds("WALLPORT_RELAY_SITE_WAIT_S", usual.site_wait_s, 0, 30),
+        most_waiting=reader.integer("WALLPORT_RELAY_MOST_WAITING", usual.most_waiting, lowest=0, highest=100_000),
         reconnect_spread_s=seconds("WALLPORT_RELAY_RECONNECT_SPREAD_S", usual.reconnect_spread_s, 0, 3600),
         drain_s=seconds("WALLPORT_RELAY_DRAIN_S", usual.drain_s, 0, 600),
     )

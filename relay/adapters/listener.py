@@ -17,9 +17,9 @@ from typing import Any
 
 from sanic import Sanic
 from sanic.http import Stage
-from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 from common.errors import AppError
+from relay.adapters.strict_http import StrictProtocol
 
 BACKLOG = 1024
 """Connections not yet accepted: after a restart all edges dial within seconds."""
@@ -54,7 +54,7 @@ async def serving(app: Sanic[Any, Any], sock: socket.socket) -> AsyncIterator[No
     """Serve `app` inside the block; closes the socket."""
     server: Any = await app.create_server(
         sock=sock,
-        protocol=WebSocketProtocol,
+        protocol=StrictProtocol,
         return_asyncio_server=True,
         asyncio_server_kwargs={"start_serving": False},  # not before the start listeners are through
     )

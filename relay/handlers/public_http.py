@@ -128,7 +128,7 @@ async def _head(stream: Stream, upload: asyncio.Task[None] | None) -> HeadersRec
     except StreamFailed:
         if upload is not None and upload.done() and not upload.cancelled():
             failure = upload.exception()
-            if isinstance(failure, AppError) and not isinstance(failure, StreamFailed):
+            if failure is not None and not isinstance(failure, StreamFailed):
                 raise failure from None
         raise
 

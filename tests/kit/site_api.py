@@ -16,7 +16,7 @@ from tests.kit import site_tokens
 
 app: Sanic[Any, Any] = Sanic("site-api", configure_logging=False)
 app.config.AUTO_EXTEND = False
-app.ctx.counts = {"cancelled": 0, "websockets": 0}
+app.ctx.counts = {"cancelled": 0, "websockets": 0, "marked": 0}
 app.ctx.gate = asyncio.Event()
 
 
@@ -100,6 +100,21 @@ async def slow(_: Request) -> HTTPResponse:
         app.ctx.counts["cancelled"] += 1
         raise
     return response.text("late")
+
+
+@app.route("/api/marked/<_:path>", methods=["GET", "POST", "DELETE"])
+async def marked(_request: Request, _: str) -> HTTPResponse:
+    """What must never arrive; `/api/counts` tells how often it did."""
+    app.ctx.counts["marked"] += 1
+    return response.empty()
+
+
+@app.get("/api/half")
+async def half(request: Request) -> None:
+    """The beginning of an answer whose end never comes."""
+    answer = await request.respond(content_type="text/plain")
+    await answer.send("so far")
+    await asyncio.sleep(60)
 
 
 @app.get("/api/counts")

@@ -101,6 +101,12 @@ class Edge:
         return part.status.value if part is not None else ""
 
     @property
+    def streams(self) -> int:
+        """Requests and websockets that its tunnel carries at the moment."""
+        assert self._loop is not None
+        return self._loop.figures()[1]
+
+    @property
     def detail(self) -> str:
         part = self.health.components().get("relay")
         return (part.detail or "") if part is not None else ""
