@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from tests.kit.site_api import pattern
 from tests.kit.waiting import eventually
 
 SITE = "home"
+
+CLOSE_CODES = [1000, 1001, 1002, 1003, *range(1007, 1015), 3000, 4999]
+"""All that may be put on the wire (RFC 6455 §7.4 and the registry)."""
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +119,39 @@ class TestHttp:
             phone.post("/api/open-gate")
             assert next(pieces) == "data: second\n\n"
 
+    def test_an_upload_arrives_as_it_comes(self, relay: tunnel_stack.Relay, phone: httpx.Client) -> None:
+        """The site has the first piece before the second is sent."""
+        before = count(phone, "upload_bytes")
+        with socket.create_connection(("127.0.0.1", relay.port), timeout=20) as sock:
+            head = f"POST /s/{SITE}/api/upload HTTP/1.1\r\nHost: r\r\nTransfer-Encoding: chunked\r\n"
+            sock.sendall(f"{head}Authorization: Bearer {site_tokens.token()}\r\n\r\n5\r\nfirst\r\n".encode())
+            eventually(lambda: count(phone, "upload_bytes") == before + 5, what="the first piece being there")
+            sock.sendall(b"6\r\nsecond\r\n0\r\n\r\n")
+            assert b'"size":11' in sock.recv(4096)
+
+    def test_a_phone_that_leaves_in_an_upload_breaks_it_at_the_site(
+        self, relay: tunnel_stack.Relay, phone: httpx.Client
+    ) -> None:
+        """The site must not take the part for the whole, whether or not it knew the length."""
+        for framing, part in (
+            ("Content-Length: 1000000", b"x" * 1000),
+            ("Transfer-Encoding: chunked", b"3\r\nabc\r\n"),
+        ):
+            begun, broken = count(phone, "uploads"), count(phone, "uploads_broken")
+            with socket.create_connection(("127.0.0.1", relay.port), timeout=20) as sock:
+                head = f"POST /s/{SITE}/api/upload HTTP/1.1\r\nHost: r\r\n{framing}\r\n"
+                sock.sendall(f"{head}Authorization: Bearer {site_tokens.token()}\r\n\r\n".encode() + part)
+                eventually(lambda begun=begun: count(phone, "uploads") > begun, what="the site reading it")  # type: ignore[misc]
+            eventually(lambda broken=broken: count(phone, "uploads_broken") > broken, what="the site seeing it break")  # type: ignore[misc]
+
+    def test_an_upload_that_the_site_does_not_take_fills_no_memory(
+        self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge, phone: httpx.Client
+    ) -> None:
+        """Its early answer arrives although most of the body was never read."""
+        pieces = iter([b"x" * 65_536] * 100)
+        assert phone.post("/api/upload-refused", content=pieces).status_code == 403
+        assert phone.get("/api/v1/state").status_code == 200
+
     def test_a_phone_that_leaves_cancels_at_the_site(self, phone: httpx.Client) -> None:
         before = count(phone, "cancelled")
         with pytest.raises(httpx.ReadTimeout):
@@ -192,7 +228,7 @@ class TestWebsockets:
             assert ws.subprotocol == "wallport.v1"
             assert ws.recv(5) == "speaking wallport.v1"
 
-    @pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 3000, 4321])
+    @pytest.mark.parametrize("code", CLOSE_CODES)
     def test_the_sites_close_code_reaches_the_phone(
         self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge, code: int
     ) -> None:
@@ -203,7 +239,44 @@ class TestWebsockets:
             assert caught.value.rcvd is not None
             assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (code, "bye")
 
-    @pytest.mark.parametrize("code", [1000, 4001])
+    def test_no_close_code_stays_none(
+        self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge, phone: httpx.Client
+    ) -> None:
+        """Either way; 1005, which stands for it in programs, is never sent."""
+        with connect(f"{relay.websocket_url(SITE)}/api/ws", proxy=None, additional_headers=site_tokens.headers()) as ws:
+            ws.send("close none")
+            with pytest.raises(ConnectionClosed) as caught:
+                ws.recv(10)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 1005  # what the library calls an empty close frame
+        with raw_websocket(relay) as sock:
+            sock.sendall(b"\x88\x80abcd")  # masked, without a payload
+            assert sock.recv(100) == b"\x88\x00"
+        eventually(lambda: count(phone, "last_close") == 1005, what="the site hearing of no code")
+
+    @pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 2999, 5000])
+    def test_a_close_code_that_must_not_travel_does_not(
+        self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge, phone: httpx.Client, code: int
+    ) -> None:
+        """The phone is told that it broke the protocol, and the site that it is gone."""
+        before = count(phone, "websockets")
+        with raw_websocket(relay) as sock:
+            eventually(lambda: count(phone, "websockets") == before + 1, what="the site having it")
+            sock.sendall(b"\x88\x82\0\0\0\0" + code.to_bytes(2, "big"))
+            frame = sock.recv(100)
+            assert frame[:1] == b"\x88"
+            assert int.from_bytes(frame[2:4], "big") == 1002
+        eventually(lambda: count(phone, "websockets") == before, what="the site being told")
+        assert count(phone, "last_close") != code
+
+    def test_pings_stay_on_their_hop(self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge) -> None:
+        """The relay answers at once, also while the site reads nothing."""
+        url = f"{relay.websocket_url(SITE)}/api/ws-deaf"
+        with connect(url, proxy=None, additional_headers=site_tokens.headers(), close_timeout=0.1) as ws:
+            ws.send("nobody reads this")
+            assert ws.ping().wait(10)
+
+    @pytest.mark.parametrize("code", CLOSE_CODES)
     def test_the_phones_close_code_reaches_the_site(
         self, relay: tunnel_stack.Relay, edge: tunnel_stack.Edge, phone: httpx.Client, code: int
     ) -> None:
@@ -378,6 +451,20 @@ def offline_answer(relay: tunnel_stack.Relay, site: str) -> httpx.Response | Non
 
 def instant_of(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
+
+
+@contextmanager
+def raw_websocket(relay: tunnel_stack.Relay) -> Iterator[socket.socket]:
+    """A websocket of the site after its upgrade, for frames that no library would send."""
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=20) as sock:
+        head = f"GET /s/{SITE}/api/ws HTTP/1.1\r\nHost: r\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        head += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        sock.sendall(f"{head}Authorization: Bearer {site_tokens.token()}\r\n\r\n".encode())
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += sock.recv(1)
+        assert answer.startswith(b"HTTP/1.1 101")
+        yield sock
 
 
 def raw_answer(port: int, request: str) -> str:

@@ -16,7 +16,7 @@ from tests.kit import site_tokens
 
 app: Sanic[Any, Any] = Sanic("site-api", configure_logging=False)
 app.config.AUTO_EXTEND = False
-app.ctx.counts = {"cancelled": 0, "websockets": 0, "marked": 0}
+app.ctx.counts = {"cancelled": 0, "websockets": 0, "marked": 0, "uploads": 0, "uploads_broken": 0, "upload_bytes": 0}
 app.ctx.gate = asyncio.Event()
 
 
@@ -39,9 +39,15 @@ async def request_seen(request: Request, path: str) -> HTTPResponse:
 @app.post("/api/upload", stream=True)
 async def upload(request: Request) -> HTTPResponse:
     digest, size = hashlib.sha256(), 0
-    async for piece in request.stream:  # type: ignore[union-attr]
-        digest.update(piece)
-        size += len(piece)
+    app.ctx.counts["uploads"] += 1
+    try:
+        async for piece in request.stream:  # type: ignore[union-attr]
+            digest.update(piece)
+            size += len(piece)
+            app.ctx.counts["upload_bytes"] += len(piece)
+    except BaseException:
+        app.ctx.counts["uploads_broken"] += 1
+        raise
     return response.json({"size": size, "sha256": digest.hexdigest()})
 
 
@@ -123,24 +129,35 @@ async def counts(_: Request) -> HTTPResponse:
 
 
 async def talk(_: Request[Any, Any], ws: Websocket) -> None:
-    """Echoes; `close CODE REASON` closes with that; says hello when a sub-protocol was agreed on."""
+    """Echoes; `close CODE REASON` closes with that, `close none` without a code; says hello when a sub-protocol was
+    agreed on."""
     app.ctx.counts["websockets"] += 1
     if ws.subprotocol:
         await ws.send(f"speaking {ws.subprotocol}")
     try:
         while True:
             message = await ws.recv()
-            if isinstance(message, str) and message.startswith("close "):
+            if message == "close none":
+                ws.ws_proto.send_close()
+                await ws.send_data(ws.ws_proto.data_to_send())  # type: ignore[no-untyped-call]
+            elif isinstance(message, str) and message.startswith("close "):
                 command = message.split(" ", 2)
                 await ws.close(int(command[1]), command[2])
                 return
-            await ws.send(message)  # type: ignore[arg-type]
+            else:
+                await ws.send(message)  # type: ignore[arg-type]
     finally:
         app.ctx.counts["websockets"] -= 1
         app.ctx.counts["last_close"] = ws.ws_proto.close_rcvd.code if ws.ws_proto.close_rcvd else None
 
 
+async def deaf(_: Request[Any, Any], _ws: Websocket) -> None:
+    """Reads nothing."""
+    await asyncio.sleep(60)
+
+
 app.add_websocket_route(talk, "/api/ws", name="ws")
+app.add_websocket_route(deaf, "/api/ws-deaf", name="ws_deaf")
 app.add_websocket_route(talk, "/api/ws-spoken", subprotocols=["wallport.v1"], name="ws_spoken")
 
 
