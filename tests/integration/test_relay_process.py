@@ -16,6 +16,7 @@ from edge.adapters.enrolment import EnrolmentRefused, checked_relay_url, enrol
 from relay.adapters.registry import CODE_LIFE_S, NoSuchSite, SiteExists, open_registry
 from relay.ports import BadCode
 from tests.kit import site_tokens, tunnel_stack
+from tests.kit.ports import reserved_port
 from tests.kit.servers import RedisServer
 from tests.kit.waiting import eventually
 
@@ -177,6 +178,38 @@ class TestEnrolment:
         with pytest.raises(AppError, match="cannot be reached"):
             enrol("http://127.0.0.1:1", "X", tmp_path)
         assert not (tmp_path / "relay.json").exists()
+
+
+def test_what_it_does_is_told_to_prometheus_and_to_its_owner(tmp_path: Path, own_redis: RedisServer) -> None:
+    """On a listener apart from the public one; the round trip also by `site list`."""
+    with (
+        reserved_port() as metrics_port,
+        tunnel_stack.relay(
+            tmp_path / "relay", own_redis.url, metrics=f"127.0.0.1:{metrics_port}", ping_after_s=1
+        ) as relay,
+        tunnel_stack.site_api(tmp_path / "api") as api_socket,
+        tunnel_stack.edge(relay, "home", tmp_path / "edge", api_socket),
+    ):
+        assert httpx.get(f"{relay.url}/metrics").status_code == 404
+        httpx.get(f"{relay.site_url('home')}/api/v1/state", timeout=20)
+        found = eventually(lambda: _figures(metrics_port, "wallport_relay_rtt_seconds_count"), 20, "a round trip")
+        assert found["wallport_relay_tunnels"] == 1
+        assert found["wallport_relay_tunnels_opened_total"] == 1
+        assert found['wallport_relay_requests_total{kind="http"}'] >= 1
+        assert found['wallport_relay_requests_refused_total{code="login_required"}'] == 1
+        assert found["wallport_relay_overhead_seconds_count"] >= 1
+        assert found['wallport_component_ok{component="redis"}'] == 1
+        eventually(lambda: "round trip" in call(relay.environ, "site", "list").stdout, 20, "the round trip in the list")
+        assert "home" not in "".join(found)
+        line = call(relay.environ, "site", "list").stdout
+        assert re.search(r"^home +enrolled \S+ +online, seen \S+, round trip \d+\.\d ms$", line, re.MULTILINE)
+
+
+def _figures(port: int, awaited: str) -> dict[str, float] | None:
+    """What Prometheus would read, once `awaited` is not zero any more."""
+    lines = httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
+    found = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+    return found if found.get(awaited) else None
 
 
 class TestBadDays:

@@ -123,8 +123,8 @@ class Impatient(Judge):
 
 
 @contextmanager
-def relay(folder: Path, redis_url: str, **limits: int) -> Iterator[Relay]:
-    """`limits` are settings of the relay without their common beginning, in lower case: `site_requests=4`."""
+def relay(folder: Path, redis_url: str, **own: int | str) -> Iterator[Relay]:
+    """`own` are settings of the relay without their common beginning, in lower case: `site_requests=4`."""
     folder.mkdir(parents=True, exist_ok=True)
     database_url = f"sqlite://{folder / 'relay.sqlite'}"
     with reserved_port() as port:
@@ -134,7 +134,7 @@ def relay(folder: Path, redis_url: str, **limits: int) -> Iterator[Relay]:
             "WALLPORT_RELAY_REDIS_URL": redis_url,
             "WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1",
             "WALLPORT_DATA_DIR": str(folder),
-            **{f"WALLPORT_RELAY_{name.upper()}": str(value) for name, value in limits.items()},
+            **{f"WALLPORT_RELAY_{name.upper()}": str(value) for name, value in own.items()},
         }
         process = relay_process(settings, folder / "relay.log", lambda: accepts(port))
         registry = open_registry(database_url)
