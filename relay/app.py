@@ -24,6 +24,7 @@ from relay.adapters.presence import RedisPresence
 from relay.adapters.registry import ThreadedRegistry, open_registry
 from relay.adapters.sanic_response import SanicAnswer
 from relay.adapters.sanic_socket import check_upgrade, upgrade
+from relay.adapters.service_manager import say_ready
 from relay.door import METHODS
 from relay.handlers.arrivals import Arrivals
 from relay.handlers.carriage import Carriage
@@ -78,6 +79,7 @@ async def serve(settings: Settings, limits: RelayLimits | None = None) -> None:
     """Until SIGTERM or SIGINT, and then as long as requests under way need. Raises ListenerUnusable."""
     sock = bind(settings.host, settings.port)
     async with serving(create_app(settings, limits), sock):
+        say_ready()
         await until_told_to_stop()
 
 

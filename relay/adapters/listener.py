@@ -7,8 +7,11 @@ Why not `app.run`: it keeps the listener open until all that is done.
 """
 
 import asyncio
+import contextlib
+import ctypes
 import signal
 import socket
+import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +30,15 @@ BACKLOG = 1024
 CLOSE_S = 3.0
 """For connections to end after the app has drained; then they are cut."""
 
+LEAVE_S = 0.5
+"""For handshakes that began before the kernel was told to give them to the successor."""
+
+SO_ATTACH_REUSEPORT_CBPF = 51
+"""Linux 4.5; Python has no name for it. The number is that of PCs and ARM alike."""
+
+RETURN_SECOND = struct.pack("@HBBI", 0x06, 0, 0, 1)
+"""One instruction of classic BPF, `return 1`: the second listener of the port. With fewer the kernel chooses itself."""
+
 QUIET_S = 1.0
 """A connection without a request for so long is idle. One that is in use is not closed but told to close with its next
 answer: else the close could meet the next request on its way."""
@@ -41,12 +53,34 @@ class ListenerUnusable(AppError):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; raises ListenerUnusable."""
+    """A bound socket; raises ListenerUnusable. It listens once the app is ready: another process may have the port, and
+    a connection that waited here for an app that fails to start would be lost."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(address)
+        except OSError:
+            sock.close()
+            raise
     except OSError as exc:
         raise ListenerUnusable(f"cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
+    return sock
+
+
+def leave_to_successor(sock: socket.socket) -> None:
+    """Have the kernel give new connections to the process that came second to this port, if there is one. Those that
+    the kernel has taken for us and we have not would be reset when the listener is closed."""
+    program = ctypes.create_string_buffer(RETURN_SECOND)
+    described = struct.pack("@HP", 1, ctypes.addressof(program))  # struct sock_fprog
+    with contextlib.suppress(OSError):  # an older kernel: the rest is good enough
+        sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, described)
 
 
 @asynccontextmanager
@@ -54,6 +88,7 @@ async def serving(app: Sanic[Any, Any], sock: socket.socket) -> AsyncIterator[No
     """Serve `app` inside the block; closes the socket."""
     server: Any = await app.create_server(
         sock=sock,
+        backlog=BACKLOG,
         protocol=StrictProtocol,
         return_asyncio_server=True,
         asyncio_server_kwargs={"start_serving": False},  # not before the start listeners are through
@@ -65,6 +100,8 @@ async def serving(app: Sanic[Any, Any], sock: socket.socket) -> AsyncIterator[No
         await server.after_start()
         yield
     finally:
+        leave_to_successor(sock)
+        await asyncio.sleep(LEAVE_S)
         closing = server.close()
         _answer_last(app, server)
         app.ctx.end_requests = partial(_end_requests, server)
