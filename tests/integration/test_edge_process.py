@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import redis
@@ -162,12 +163,20 @@ def test_health_tells_how_it_is(
 ) -> None:
     """Exit 0 when nothing is failing, 1 when something is, when no edge runs, and when Redis is gone."""
     assert _call(settings, "health").returncode == 1
-    with _running(settings, tmp_path / "edge.log"):
+    with (
+        reserved_port() as metrics_port,
+        _running(settings | {"WALLPORT_EDGE_METRICS": f"127.0.0.1:{metrics_port}"}, tmp_path / "edge.log"),
+    ):
         eventually(lambda: _status(reader, "mqtt") == "ok", within_s=20)
         done = _call(settings, "health")
         assert done.returncode == 0, done.stdout
         assert "mqtt" in done.stdout
         assert _status(reader, "relay") == "disabled"  # not enrolled: nothing goes out, and nothing is missing
+        assert _status(reader, "self_check") == "disabled"
+        eventually(lambda: _status(reader, "metrics") == "ok", within_s=20)
+        figures = httpx.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10).text
+        assert "wallport_edge_tunnel_up 0.0" in figures
+        assert 'wallport_component_ok{component="mqtt"} 1.0' in figures
         broker.stop()
         eventually(lambda: _status(reader, "mqtt") == "failing", within_s=20)
         done = _call(settings, "health")

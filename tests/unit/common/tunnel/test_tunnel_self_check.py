@@ -1,6 +1,10 @@
 """Only the edge that has the site's tunnel may ask through the relay's door whether it is reached."""
 
+import base64
+import struct
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +29,16 @@ def asked(
 
 def test_the_edge_that_has_the_tunnel_passes() -> None:
     assert asked()
+
+
+def test_the_signature_is_what_the_page_says() -> None:
+    """Made here from the page's words alone."""
+    parts = [b"wallport edge self-check v1", ORIGIN.encode(), SITE.encode(), b"12"]
+    signed = b"".join(struct.pack("!H", len(part)) + part for part in parts)
+    scheme, _, text = VALUE.partition(" ")
+    assert scheme == "Wallport-Edge"
+    signature = base64.urlsafe_b64decode(text + "==")
+    Ed25519PublicKey.from_public_bytes(KEY.public_key).verify(signature, signed)
 
 
 def test_it_is_for_one_path_key_relay_site_and_connection() -> None:
