@@ -55,8 +55,9 @@ class Announced(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
 class Limits:
     """What this end decides. Defaults are for one household; all can be set where a shell is built."""
 
-    stream_window_bytes: int = 64 * KIB
-    """Per stream: at 100 ms round trip about 5 Mbit/s, more than a home's upload; 128 of them are 8 MiB at most."""
+    stream_window_bytes: int = 128 * KIB
+    """Per stream: at 100 ms round trip about 10 Mbit/s, more than most homes' upload. Credit comes back by halves, so a
+    download travels in full messages; with 64 KiB each byte cost both ends half as much again (measured)."""
 
     connection_window_bytes: int = 1024 * KIB
     """All streams together: what one edge may make the relay hold; 1000 edges are 1 GiB at the very worst."""

@@ -32,7 +32,7 @@ KEPT_FOR_S = 30.0
 """Below the api's own keep-alive time of 75 s, so that no request meets a connection that is being closed."""
 
 PIECE = 64 * 1024
-"""Bytes read from the api at most at once: one stream window."""
+"""Bytes read from the api at most at once: half a stream window."""
 
 LONGEST_HEAD = 64 * 1024
 """Bytes before the answer's body: four times what the tunnel can carry."""

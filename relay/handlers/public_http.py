@@ -23,6 +23,9 @@ from relay.limits import Patience, RelayLimits, SlowBody
 from relay.ports import Answer
 from relay.problems import StreamFailed
 
+SENT_AT_ONCE = 64 * 1024
+"""Bytes of an answer that are put together for one write, if they are there: a message of the tunnel's."""
+
 
 class BodyTooLarge(AppError):
     """The request's body is longer than `RelayLimits.body_bytes`."""
@@ -70,25 +73,21 @@ async def send_on(writer: Answer, stream: Stream, head: HeadersReceived, site: s
         return
     counted = _Counted(fields, is_bodiless=is_head or head.status in (204, 304))
     try:
-        first = await _next_data(stream, counted) if stream.has_next() else None
-        if first is not None and first.is_ended:
-            await writer.whole(head.status, fields, first.data)
-            await stream.paced(len(first.data))
-            stream.taken(len(first.data))
-            return
-        await writer.begin(head.status, fields, first.data if first is not None else b"")
-        if first is not None:
-            await stream.paced(len(first.data))
-            stream.taken(len(first.data))
-        while True:
-            piece = await _next_data(stream, counted)
-            if piece.is_ended:
-                await writer.end(piece.data)
-                stream.taken(len(piece.data))
-                return
-            await writer.write(piece.data)
-            await stream.paced(len(piece.data))
-            stream.taken(len(piece.data))
+        data, is_ended = await _next_data(stream, counted) if stream.has_next() else (b"", False)
+        if is_ended:
+            await writer.whole(head.status, fields, data)
+        else:
+            await writer.begin(head.status, fields, data)
+        while not is_ended:
+            await stream.paced(len(data))
+            stream.taken(len(data))
+            data, is_ended = await _next_data(stream, counted)
+            if is_ended:
+                await writer.end(data)
+            else:
+                await writer.write(data)
+        await stream.paced(len(data))
+        stream.taken(len(data))
     except StreamFailed:
         if not writer.has_begun:
             raise
@@ -113,12 +112,19 @@ class _Counted:
             raise StreamFailed(ErrorCode.PROTOCOL, "an answer's body and its content-length differ")
 
 
-async def _next_data(stream: Stream, counted: _Counted) -> DataReceived:
-    event = await stream.next()
-    if not isinstance(event, DataReceived):
-        raise StreamFailed(ErrorCode.PROTOCOL, "not DATA")
-    counted.add(len(event.data), event.is_ended)
-    return event
+async def _next_data(stream: Stream, counted: _Counted) -> tuple[bytes, bool]:
+    """What has come of the body by now, at least one piece, and whether that is its end. Sending is what costs most."""
+    pieces: list[bytes] = []
+    size, is_ended = 0, False
+    while not is_ended and (not pieces or (size < SENT_AT_ONCE and stream.has_next())):
+        event = await stream.next()
+        if not isinstance(event, DataReceived):
+            raise StreamFailed(ErrorCode.PROTOCOL, "not DATA")
+        pieces.append(event.data)
+        size += len(event.data)
+        is_ended = event.is_ended
+        counted.add(len(event.data), is_ended)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces), is_ended
 
 
 async def _head(stream: Stream, upload: asyncio.Task[None] | None) -> HeadersReceived:

@@ -28,7 +28,7 @@ DEAD_AFTER_S = 45.0
 """Of silence from the phone, so after two pings without an answer."""
 
 MOST_WAITING = 64 * 1024
-"""Bytes of the phone's messages that wait for credit before its socket is no longer read: one stream window."""
+"""Bytes of the phone's messages that wait for credit before its socket is no longer read: half a stream window."""
 
 GOODBYE_S = 5.0
 """For the site's part of the goodbye after the phone has left; then the stream is reset."""
