@@ -34,10 +34,11 @@ def frame_cost(frame_type: FrameType, length: int) -> int:
 class ReceiveWindow:
     """What the peer may still send, and what the application has taken but is not yet credited."""
 
-    __slots__ = ("available", "size", "taken")
+    __slots__ = ("available", "is_shared", "size", "taken")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, is_shared: bool = False) -> None:
         self.size = size
+        self.is_shared = is_shared
         self.available = size
         self.taken = 0
 
@@ -48,9 +49,13 @@ class ReceiveWindow:
         self.available -= cost
 
     def give_back(self, cost: int) -> int:
-        """The application took `cost`. The credit to send now: 0 until half the window has been taken."""
+        """The application took `cost`. The credit to send now: 0 until half the window has been taken; of a shared one
+        an eighth, or as much as the peer has left, who must not wait for what other streams do not take."""
         self.taken += cost
-        if self.taken * 2 < self.size:
+        is_due = self.taken * 2 >= self.size
+        if self.is_shared:
+            is_due = self.taken * 8 >= self.size or self.taken >= self.available
+        if not is_due:
             return 0
         granted, self.taken = self.taken, 0
         self.available += granted

@@ -82,14 +82,20 @@ class Limits:
     """Of the connection window, kept free for websockets and events, so that phones that never read their
     downloads cannot stop live push."""
 
+    short_reserve_bytes: int = 256 * KIB
+    """Of the connection window, kept free for the first 64 KiB (one stream window) of plain streams: phones that never
+    read their downloads cannot stop the next one's short answer. Theirs have sent more by the time they stand, since
+    buffers on the way take it."""
+
     control_queue_bytes: int = 64 * KIB
     """RESETs and the like waiting to be sent: over 800 of them; a peer that causes more and reads none is closed."""
 
-    ping_after_s: float = 15.0
-    """Without a byte received, ± 20 %: with `dead_after_s` at most 28 s, below the 60 s of common proxies."""
+    ping_after_s: float = 14.0
+    """Without a byte received, ± 20 %: with `dead_after_s` at most 29 s, below the 60 s of common proxies."""
 
-    dead_after_s: float = 10.0
-    """After the PING without any byte received."""
+    dead_after_s: float = 12.0
+    """After the PING without any byte received: native code that holds Python's lock for 10 s at home, or a mobile line
+    that is gone for as long, must not cost the tunnel, also when the PING had just been sent."""
 
     answer_timeout_s: float = 30.0
     """From a complete request to HEADERS; the slowest answer the api gives on purpose takes 5 s."""

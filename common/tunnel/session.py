@@ -26,13 +26,14 @@ class Session:
         self.peer = peer
         self.streams: dict[int, Stream] = {}
         self.out = Outbox(HANDSHAKE_MESSAGES, peer.connection_window_bytes, limits.bulk_after_bytes)
-        self.inbound = ReceiveWindow(limits.connection_window_bytes)
+        self.inbound = ReceiveWindow(limits.connection_window_bytes, is_shared=True)
         self.pending: list[Event] = []  # born outside receive and tick
         self.last_opened = 0  # the highest stream id the relay used
         self.is_draining = False  # no new streams, by the edge's GOAWAY
         self.has_said_goaway = False
         self.is_closed = False
         self._live_reserve = min(limits.live_reserve_bytes, peer.connection_window_bytes // 8)
+        self._short_reserve = min(limits.short_reserve_bytes, peer.connection_window_bytes // 4)
         self._prepaid_bytes = 0
         self._blocked: set[int] = set()  # told that they are not writable
 
@@ -79,8 +80,12 @@ class Session:
 
     def room(self, stream: Stream) -> int:
         """Bytes the stream may queue with credit for them; 0 is remembered, for `announce_writable`."""
-        reserve = 0 if stream.priority is Priority.LIVE else self._live_reserve
-        room = max(0, min(stream.outbound.room, self.out.window.room - reserve))
+        free = self.out.window.room
+        if stream.priority is not Priority.LIVE:
+            free -= self._live_reserve
+            short = stream.outbound.size - stream.given_bytes
+            free = max(free - self._short_reserve, min(free, short))
+        room = max(0, min(stream.outbound.room, free))
         if room == 0:
             self._blocked.add(stream.id)
         return room
@@ -180,6 +185,8 @@ class Session:
         self.out.control.forget(stream.id)
         self.streams.pop(stream.id, None)
         self._blocked.discard(stream.id)
+        # No event names a stream after its end; of those that wait only this one can.
+        self.pending = [event for event in self.pending if event != StreamWritable(stream.id)]
 
 
 def _milliseconds(seconds: float) -> int:

@@ -90,6 +90,11 @@ class Stream:
     # Sending
 
     @property
+    def given_bytes(self) -> int:
+        """Content sent so far, or queued."""
+        return self._sent_bytes + self.outbound.queued
+
+    @property
     def has_queued(self) -> bool:
         return bool(self._queue)
 

@@ -33,7 +33,7 @@ from relay.problems import StreamFailed
 from relay.sites import Site
 
 CHECK_EVERY_S = 5.0
-"""At most between two looks at the deadlines: the shortest that can arise in between is 10 s away."""
+"""At most between two looks at the deadlines: the shortest that can arise in between is 12 s away."""
 
 _ENDINGS = {ErrorCode.UPSTREAM: "lost"}
 """Names for people, where the protocol's would mislead."""
