@@ -3,8 +3,8 @@
     python -m bench.records [--years 3] [--only sqlite]
 
 Each figure is for the work of one answer: the query, and the JSON made of it; "own" is this process's own processor
-time, which tells a slow query from a busy machine (SQLite works within it, MariaDB beside it). MariaDB runs with a buffer pool of
-16 MiB, as on a small machine: little of three years is in memory.
+time, which tells a slow query from a busy machine (SQLite works within it, MariaDB beside it). MariaDB runs with a
+buffer pool of 16 MiB, as on a small machine: little of three years is in memory.
 """
 
 import argparse

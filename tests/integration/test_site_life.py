@@ -1,7 +1,5 @@
 """A site's life at the relay, changed by its command line in another process: revoked, renamed, moved, doubled."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,21 +31,6 @@ def relay(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -
         yield running
 
 
-def verb(relay: tunnel_stack.Relay, *arguments: str) -> str:
-    """`wallport-relay site …` as a process of its own; what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "relay", "site", *arguments],
-        env=tunnel_stack.environ() | relay.environ,
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def code(relay: tunnel_stack.Relay, site: str) -> str:
     answer = httpx.get(f"{relay.site_url(site)}/api/v1/state", headers=site_tokens.headers(), timeout=20)
     return "ok" if answer.status_code == 200 else str(answer.json()["code"])
@@ -62,21 +45,21 @@ def test_a_revoked_site_is_cut_within_a_second(relay: tunnel_stack.Relay, api_so
     ):
         pieces = answer.iter_raw()
         next(pieces)
-        assert "new-code stolen" in verb(relay, "revoke", "stolen")
+        assert "new-code stolen" in tunnel_stack.verb(relay, "revoke", "stolen")
         revoked_at = time.monotonic()
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
             next(pieces)
         assert time.monotonic() - revoked_at < 1.0
         assert code(relay, "stolen") == "site_offline"
         eventually(lambda: "4403" in edge.detail, what=f"the edge saying so: {edge.detail}")
-        assert "not enrolled" in verb(relay, "list")
+        assert "not enrolled" in tunnel_stack.verb(relay, "list")
         edge.enrol(relay, "stolen")
         eventually(lambda: code(relay, "stolen") == "ok", 15, "the edge coming back with a new code")
 
 
 def test_a_removed_site_is_nobodys(relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path) -> None:
     with tunnel_stack.edge(relay, "gone", tmp_path / "edge", api_socket):
-        verb(relay, "remove", "gone")
+        tunnel_stack.verb(relay, "remove", "gone")
         eventually(lambda: code(relay, "gone") == "unknown_site", 1.0, "the site being unknown")
 
 
@@ -84,7 +67,7 @@ def test_a_renamed_site_keeps_its_tunnel(relay: tunnel_stack.Relay, api_socket: 
     """The new name answers within a second, the old one is unknown, and the edge learns of it when it dials again."""
     with tunnel_stack.edge(relay, "first-name", tmp_path / "edge", api_socket) as edge:
         tunnels = relay.process.log().count("event=tunnel_opened")
-        assert "/s/second-name/" in verb(relay, "rename", "first-name", "second-name")
+        assert "/s/second-name/" in tunnel_stack.verb(relay, "rename", "first-name", "second-name")
         eventually(lambda: code(relay, "second-name") == "ok", 1.0, "the new name")
         assert code(relay, "first-name") == "unknown_site"
         assert relay.process.log().count("event=tunnel_opened") == tunnels
@@ -186,7 +169,7 @@ class TestKeyRotation:
         assert ask(relay.url, "0" * 16, present, present) == 403
         assert ask(relay.url, row.site_id, present, present, stranger) == 403
         assert httpx.post(f"{relay.url}/rotate-key", json={"site_id": row.site_id}).status_code == 400
-        verb(relay, "revoke", "guarded")
+        tunnel_stack.verb(relay, "revoke", "guarded")
         with pytest.raises(EnrolmentRefused):
             rotate_key(tmp_path)
         assert not (tmp_path / NEXT_KEY_FILE).exists()
@@ -206,7 +189,7 @@ def test_an_edge_that_is_not_reached_any_more_notices_and_dials_anew(
     try:
         eventually(lambda: edge.status_of("self_check") == "ok", 15, "the edge reaching itself")
         opened = edge.health.counters()["relay_opened"]
-        verb(relay, "rename", "asking", "answering")
+        tunnel_stack.verb(relay, "rename", "asking", "answering")
         eventually(lambda: edge.health.counters()["relay_opened"] > opened, 15, "dialling anew")
         eventually(lambda: edge.status_of("self_check") == "ok", 15, "the edge reaching itself by the new name")
         assert edge.health.counters()["self_check_lost"] >= 2
@@ -258,7 +241,7 @@ def test_two_edges_with_one_identity_are_reported_and_the_newest_is_held(
             assert second.status == "ok"
             assert code(relay, "doubled") == "ok"
             assert second.health.counters()["relay_rivals"] == 1
-            assert "TWO EDGES" in verb(relay, "list")
+            assert "TWO EDGES" in tunnel_stack.verb(relay, "list")
         finally:
             second.stop()
         first.dial_now()

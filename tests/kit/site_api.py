@@ -1,7 +1,8 @@
 """A small api behind a unix socket, in place of the real one: `python -m tests.kit.site_api SOCKET`.
 
 It answers in every way that is hard to carry: streamed and sized bodies both ways, events that wait, many cookies, no
-body at all, websockets with any close code. `/api/counts` tells how many of its slow requests were cancelled.
+body at all, websockets with any close code. `/api/counts` tells how many slow requests there were, and how many of
+them were cancelled.
 """
 
 import asyncio
@@ -16,7 +17,9 @@ from tests.kit import site_tokens
 
 app: Sanic[Any, Any] = Sanic("site-api", configure_logging=False)
 app.config.AUTO_EXTEND = False
-app.ctx.counts = {"cancelled": 0, "websockets": 0, "marked": 0, "uploads": 0, "uploads_broken": 0, "upload_bytes": 0}
+app.ctx.counts = dict.fromkeys(
+    ("slow", "cancelled", "websockets", "marked", "uploads", "uploads_broken", "upload_bytes"), 0
+)
 app.ctx.gate = asyncio.Event()
 
 
@@ -100,6 +103,7 @@ async def status(_: Request, status: int) -> HTTPResponse:
 
 @app.get("/api/slow")
 async def slow(_: Request) -> HTTPResponse:
+    app.ctx.counts["slow"] += 1
     try:
         await asyncio.sleep(60)
     except asyncio.CancelledError:

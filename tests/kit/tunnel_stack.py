@@ -2,6 +2,8 @@
 
 import base64
 import os
+import re
+import subprocess
 import sys
 import tempfile
 import threading
@@ -15,6 +17,7 @@ import httpx
 
 from common.clock import SystemClock
 from common.health import Health
+from common.tunnel.limits import Limits
 from edge.adapters.enrolment import FileEnrolments, enrol
 from edge.adapters.local_api import UnixApi
 from edge.adapters.public_url import HttpPublicUrl
@@ -27,6 +30,8 @@ from tests.kit import site_tokens
 from tests.kit.ports import reserved_port
 from tests.kit.process import ServerProcess, accepts
 from tests.kit.waiting import eventually
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,22 @@ class Relay:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def origin(self) -> str:
+        """What edges dial: the relay itself, unless something stands before it."""
+        return self.environ.get("WALLPORT_RELAY_ORIGIN", self.url)
+
     def site_url(self, site: str) -> str:
         return f"{self.url}/s/{site}"
 
     def websocket_url(self, site: str) -> str:
         return f"ws://127.0.0.1:{self.port}/s/{site}"
+
+    def figure(self, name: str) -> float:
+        """A metric's value, summed over its labels; for a relay with WALLPORT_RELAY_METRICS."""
+        text = httpx.get(f"http://{self.environ['WALLPORT_RELAY_METRICS']}/metrics", trust_env=False).text
+        values = [line.rpartition(" ")[2] for line in text.splitlines() if re.match(rf"{name}(\{{|\s)", line)]
+        return sum(float(value) for value in values)
 
     def code_for(self, site: str) -> str:
         """A fresh code; adds the site if it is new."""
@@ -57,8 +73,9 @@ class Relay:
 class Edge:
     """The tunnel's loop of one site in a thread of this process."""
 
-    def __init__(self, data_dir: Path, api_socket: Path) -> None:
+    def __init__(self, data_dir: Path, api_socket: Path, limits: Limits | None = None) -> None:
         self.data_dir = data_dir
+        self._limits = limits
         self.health = Health(SystemClock())
         self._api_socket = api_socket
         self._stop = threading.Event()
@@ -66,13 +83,15 @@ class Edge:
         self._loop: TunnelLoop | None = None
 
     def enrol(self, relay: Relay, site: str) -> None:
-        enrol(relay.url, relay.code_for(site), self.data_dir)
+        enrol(relay.origin, relay.code_for(site), self.data_dir)
 
     def start(self, *, checks: bool = False) -> None:
         """`checks`: with the self-check, all the time instead of every five minutes."""
         self._stop.clear()
         files = FileEnrolments(self.data_dir)
-        self._loop = loop = TunnelLoop(files, WebsocketsRelay(None), UnixApi(self._api_socket), self.health)
+        self._loop = loop = TunnelLoop(
+            files, WebsocketsRelay(None), UnixApi(self._api_socket), self.health, self._limits
+        )
         loops = [loop.run]
         if checks:
             loops.append(SelfCheckLoop(loop, files.key, HttpPublicUrl(None), self.health, Impatient(), 0.1).run)
@@ -103,8 +122,7 @@ class Edge:
     @property
     def streams(self) -> int:
         """Requests and websockets that its tunnel carries at the moment."""
-        assert self._loop is not None
-        return self._loop.figures()[1]
+        return self._loop.figures()[1] if self._loop is not None else 0
 
     @property
     def detail(self) -> str:
@@ -123,10 +141,11 @@ class Impatient(Judge):
 
 
 @contextmanager
-def relay(folder: Path, redis_url: str, **own: int | str) -> Iterator[Relay]:
-    """`own` are settings of the relay without their common beginning, in lower case: `site_requests=4`."""
+def relay(folder: Path, redis_url: str, more: Mapping[str, str] | None = None, **own: int | str) -> Iterator[Relay]:
+    """A relay process. `own` are its settings without their common beginning, in lower case (`site_requests=4`), `more`
+    any settings under their whole names."""
     folder.mkdir(parents=True, exist_ok=True)
-    database_url = f"sqlite://{folder / 'relay.sqlite'}"
+    database_url = (more or {}).get("WALLPORT_RELAY_DATABASE_URL", f"sqlite://{folder / 'relay.sqlite'}")
     with reserved_port() as port:
         settings = {
             "WALLPORT_RELAY_PORT": str(port),
@@ -135,6 +154,7 @@ def relay(folder: Path, redis_url: str, **own: int | str) -> Iterator[Relay]:
             "WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1",
             "WALLPORT_DATA_DIR": str(folder),
             **{f"WALLPORT_RELAY_{name.upper()}": str(value) for name, value in own.items()},
+            **(more or {}),
         }
         process = relay_process(settings, folder / "relay.log", lambda: accepts(port))
         registry = open_registry(database_url)
@@ -152,25 +172,62 @@ def relay_process(settings: Mapping[str, str], log_file: Path, is_ready: Callabl
 @contextmanager
 def site_api(folder: Path) -> Iterator[Path]:
     """The small api of site_api.py; its socket."""
+    with site_api_process(folder) as (path, _):
+        yield path
+
+
+@contextmanager
+def site_api_process(folder: Path) -> Iterator[tuple[Path, ServerProcess]]:
+    """As `site_api`, for who wants to end the process."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="wallport-") as short:  # pytest's folders are too long for a socket
         path = Path(short) / "api.sock"
         command = [sys.executable, "-m", "tests.kit.site_api", str(path)]
-        with ServerProcess(command, folder / "api.log", path.exists).running():
-            yield path
+        process = ServerProcess(command, folder / "api.log", path.exists)
+        with process.running():
+            yield path, process
 
 
 @contextmanager
-def edge(relay: Relay, site: str, data_dir: Path, api_socket: Path) -> Iterator[Edge]:
-    """An edge that is enrolled for `site` and online."""
-    running = Edge(data_dir, api_socket)
+def edge(
+    relay: Relay,
+    site: str,
+    data_dir: Path,
+    api_socket: Path,
+    limits: Limits | None = None,
+    *,
+    is_answering: bool = True,
+) -> Iterator[Edge]:
+    """An edge that is enrolled for `site` and online; unless it `is_answering`, its api need not have values."""
+    running = Edge(data_dir, api_socket, limits)
     running.enrol(relay, site)
     running.start()
     try:
-        eventually(lambda: is_online(relay, site), 15, f"{site} being online: {running.detail}")
+        is_up = (lambda: is_online(relay, site)) if is_answering else (lambda: running.status == "ok")
+        eventually(is_up, 15, f"{site} being online: {running.detail}")
         yield running
     finally:
         running.stop()
+
+
+def verb(relay: Relay, *arguments: str) -> str:
+    """`wallport-relay site …` as a process of its own; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "relay", "site", *arguments],
+        env=environ() | relay.environ,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def phone(relay: Relay, site: str) -> httpx.Client:
+    """A client that is logged in; the caller closes it."""
+    return httpx.Client(base_url=relay.site_url(site), headers=site_tokens.headers(), timeout=20, trust_env=False)
 
 
 def is_online(relay: Relay, site: str) -> bool:
