@@ -4,6 +4,7 @@ Phones reach the relay at its own port, edges through the line. Both are shared 
 has its own edge of the site `home`, and leaves relay and line as it found them.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -27,20 +28,31 @@ def drilled(
     redis_server: RedisServer,
     api_socket: Path,
 ) -> Iterator[Callable[[str], Any]]:
-    """What a drill of tests/kit/drills.py saw. They take half a minute, nearly all of it waiting, so they run beside
-    the other tests of the folder, if somebody will ask for them."""
-    if not any(item.path.name == "test_real_time.py" for item in request.session.items):
-        yield lambda name: pytest.fail(f"{name} was not begun")
-        return
-    folder, impossible = tmp_path_factory.mktemp("drills"), why_impossible()
+    """What a drill of tests/kit/drills.py saw.
+
+    They take half a minute, nearly all of it waiting, so they begin with the first test of the folder and run beside
+    the others, if somebody will ask for them. Where files run in parallel anyway they begin when they are asked for.
+    """
+    folder, redis_url = tmp_path_factory.mktemp("drills"), f"redis://127.0.0.1:{redis_server.port}/6"
+    begun: dict[str, Future[Any]] = {}
     with ThreadPoolExecutor(2) as pool:
-        redis_url = f"redis://127.0.0.1:{redis_server.port}/6"
-        begun: dict[str, Future[Any]] = {
-            "hogged_edge": pool.submit(drills.hogged_edge, folder / "hogged_edge", redis_url, api_socket)
-        }
-        if not impossible:
-            begun["deaf_host"] = pool.submit(drills.deaf_host, folder / "deaf_host", api_socket)
-        yield lambda name: begun[name].result(90) if name in begun else pytest.skip(impossible)
+
+        def begin() -> None:
+            begun["hogged_edge"] = pool.submit(drills.hogged_edge, folder / "hogged_edge", redis_url, api_socket)
+            if not (impossible := why_impossible()):
+                begun["deaf_host"] = pool.submit(drills.deaf_host, folder / "deaf_host", api_socket)
+            else:
+                begun["deaf_host"] = pool.submit(pytest.skip, impossible)
+
+        def seen(name: str) -> Any:
+            if not begun:
+                begin()
+            return begun[name].result(90)
+
+        is_asked_for = any(item.path.name == "test_real_time.py" for item in request.session.items)
+        if is_asked_for and "PYTEST_XDIST_WORKER" not in os.environ:
+            begin()
+        yield seen
 
 
 @pytest.fixture(scope="session")
@@ -62,11 +74,8 @@ def relay(
 ) -> Iterator[tunnel_stack.Relay]:
     redis_url = f"redis://127.0.0.1:{redis_server.port}/5"
     with reserved_port() as metrics_port:
-        settings = RELAY_SETTINGS | {
-            "WALLPORT_RELAY_ORIGIN": running_line.url,
-            "WALLPORT_RELAY_METRICS": f"127.0.0.1:{metrics_port}",
-        }
-        with tunnel_stack.relay(tmp_path_factory.mktemp("relay"), redis_url, settings) as running:
+        own = RELAY_SETTINGS | {"origin": running_line.url, "metrics": f"127.0.0.1:{metrics_port}"}
+        with tunnel_stack.relay(tmp_path_factory.mktemp("relay"), redis_url, **own) as running:
             running_line.target_port = running.port
             yield running
 

@@ -43,7 +43,7 @@ class TestKill:
         redis_url = f"redis://127.0.0.1:{redis_server.port}/7"
         limits = {"ping_after_s": PING_AFTER_S, "dead_after_s": DEAD_AFTER_S}
         with (
-            tunnel_stack.relay(tmp_path / "relay", redis_url, RELAY_SETTINGS) as relay,
+            tunnel_stack.relay(tmp_path / "relay", redis_url, **RELAY_SETTINGS) as relay,
             edge_process(relay, "home", tmp_path / "edge", api_socket, limits) as edge,
         ):
             for process in (edge, relay.process):
@@ -156,14 +156,12 @@ def two_relays(folder: Path, redis_url: str) -> Iterator[tuple[FaultyLine, tunne
     """On one register and one Redis, behind a line that leads to the first, which is too patient to find by itself that
     its edge is gone."""
     with faulty_line() as line:
-        settings = RELAY_SETTINGS | {
-            "WALLPORT_RELAY_ORIGIN": line.url,
-            "WALLPORT_RELAY_DATABASE_URL": f"sqlite://{folder / 'relays.sqlite'}",
-        }
-        patient = settings | {"WALLPORT_RELAY_PING_AFTER_S": "14", "WALLPORT_RELAY_DEAD_AFTER_S": "12"}
+        own = RELAY_SETTINGS | {"origin": line.url, "database_url": f"sqlite://{folder / 'relays.sqlite'}"}
         with (
-            tunnel_stack.relay(folder / "first", redis_url, patient) as first,
-            tunnel_stack.relay(folder / "second", redis_url, settings) as second,
+            tunnel_stack.relay(
+                folder / "first", redis_url, **(own | {"ping_after_s": 14, "dead_after_s": 12})
+            ) as first,
+            tunnel_stack.relay(folder / "second", redis_url, **own) as second,
         ):
             line.target_port = first.port
             yield line, first, second

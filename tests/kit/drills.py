@@ -97,9 +97,8 @@ class Hogging:
 def hogged_edge(folder: Path, redis_url: str, api_socket: Path) -> Hogging:
     """Native code holds the lock of Python in the edge for 10 s, at the worst moment: the relay asks at once, and waits
     for an answer as long as it does by default."""
-    settings = {"WALLPORT_RELAY_PING_AFTER_S": "1"}
     with (
-        tunnel_stack.relay(folder / "relay", redis_url, settings) as relay,
+        tunnel_stack.relay(folder / "relay", redis_url, ping_after_s=1) as relay,
         edge_process(relay, "home", folder / "edge", api_socket, hog_s=HOG_S) as edge,
         tunnel_stack.phone(relay, "home") as phone,
         concurrent.futures.ThreadPoolExecutor(1) as pool,

@@ -9,13 +9,13 @@ from edge.loops.tunnel import STREAMS
 
 PING_AFTER_S, DEAD_AFTER_S, WRITE_STALL_S, SLOW_CONSUMER_S = 1, 2, 2, 3
 
-RELAY_SETTINGS = {
-    "WALLPORT_RELAY_PING_AFTER_S": str(PING_AFTER_S),
-    "WALLPORT_RELAY_DEAD_AFTER_S": str(DEAD_AFTER_S),
-    "WALLPORT_RELAY_WRITE_STALL_S": str(WRITE_STALL_S),
-    "WALLPORT_RELAY_SLOW_CONSUMER_S": str(SLOW_CONSUMER_S),
-    "WALLPORT_RELAY_RECONNECT_SPREAD_S": "1",
-    "WALLPORT_RELAY_SITE_WAIT_S": "0",  # an offline site is said so at once
+RELAY_SETTINGS: dict[str, int | str] = {
+    "ping_after_s": PING_AFTER_S,
+    "dead_after_s": DEAD_AFTER_S,
+    "write_stall_s": WRITE_STALL_S,
+    "slow_consumer_s": SLOW_CONSUMER_S,
+    "reconnect_spread_s": 1,
+    "site_wait_s": 0,  # an offline site is said so at once
 }
 
 EDGE_LIMITS = Limits(streams=STREAMS, ping_after_s=PING_AFTER_S, dead_after_s=DEAD_AFTER_S, write_stall_s=WRITE_STALL_S)

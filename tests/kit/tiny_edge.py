@@ -32,7 +32,7 @@ TOKEN_KEY = TokenKeyInfo(site_tokens.KEY.site, site_tokens.KEY.public_text)
 
 @dataclass(slots=True)
 class TinyEdge:
-    """One site's edge. `welcomed_at` are the instants of its handshakes, monotonic seconds."""
+    """One site's edge. `due_at` are the instants for which it planned to dial again, monotonic seconds."""
 
     url: str
     site_id: str
@@ -40,7 +40,7 @@ class TinyEdge:
     boot_id: str = field(default_factory=lambda: secrets.token_hex(8))
     fence: int = 0
     is_up: bool = False
-    welcomed_at: list[float] = field(default_factory=list)
+    due_at: list[float] = field(default_factory=list)
 
     async def live(self) -> None:
         """Dial, serve nothing, come back after every loss, as a real edge whose connection was good does."""
@@ -51,7 +51,6 @@ class TinyEdge:
                 async with self._dialled() as websocket:
                     welcome = await self._shake_hands(websocket)
                     self.fence, spread_s = welcome.fence, welcome.reconnect_spread_s
-                    self.welcomed_at.append(time.monotonic())
                     self.is_up, lived_s = True, HEALTHY_AFTER_S
                     await self._serve(websocket, welcome)
             except ConnectionClosed as closed:
@@ -59,7 +58,9 @@ class TinyEdge:
             except (OSError, TimeoutError, InvalidHandshake, HandshakeFailed):
                 pass
             self.is_up = False
-            await asyncio.sleep(next_pause_s(ending_of(code), lived_s, spread_s, backoff))
+            pause_s = next_pause_s(ending_of(code), lived_s, spread_s, backoff)
+            self.due_at.append(time.monotonic() + pause_s)
+            await asyncio.sleep(pause_s)
 
     def _dialled(self) -> connect:
         return connect(

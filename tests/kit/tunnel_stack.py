@@ -141,23 +141,20 @@ class Impatient(Judge):
 
 
 @contextmanager
-def relay(folder: Path, redis_url: str, more: Mapping[str, str] | None = None, **own: int | str) -> Iterator[Relay]:
-    """A relay process. `own` are its settings without their common beginning, in lower case (`site_requests=4`), `more`
-    any settings under their whole names."""
+def relay(folder: Path, redis_url: str, **own: int | str) -> Iterator[Relay]:
+    """`own` are settings of the relay without their common beginning, in lower case: `site_requests=4`."""
     folder.mkdir(parents=True, exist_ok=True)
-    database_url = (more or {}).get("WALLPORT_RELAY_DATABASE_URL", f"sqlite://{folder / 'relay.sqlite'}")
     with reserved_port() as port:
         settings = {
             "WALLPORT_RELAY_PORT": str(port),
-            "WALLPORT_RELAY_DATABASE_URL": database_url,
+            "WALLPORT_RELAY_DATABASE_URL": f"sqlite://{folder / 'relay.sqlite'}",
             "WALLPORT_RELAY_REDIS_URL": redis_url,
             "WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1",
             "WALLPORT_DATA_DIR": str(folder),
             **{f"WALLPORT_RELAY_{name.upper()}": str(value) for name, value in own.items()},
-            **(more or {}),
         }
         process = relay_process(settings, folder / "relay.log", lambda: accepts(port))
-        registry = open_registry(database_url)
+        registry = open_registry(settings["WALLPORT_RELAY_DATABASE_URL"])
         with process.running():
             yield Relay(process, port, registry, settings)
         registry.close()
