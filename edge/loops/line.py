@@ -80,6 +80,7 @@ class Line:
 
     def cut(self, why: str) -> None:
         """As `interrupt`, without a goodbye."""
+        self._interrupted = why
         session = self.session
         if session is not None:
             session.cut(why)
