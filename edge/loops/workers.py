@@ -48,6 +48,7 @@ class Workers:
         try:
             while (work := self._waiting.get()) is not None:
                 work()
+                del work  # an idle thread must not keep the last request's stream alive
                 with self._lock:
                     self.idle += 1
         finally:
