@@ -101,7 +101,11 @@ def test_a_refresh_token_is_good_once_and_a_second_use_ends_the_login(api: Runni
     assert api.lan.get("/api/v1/state", headers=bearer(other["access_token"])).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["x", "", "wpr_a.b", refresh_tokens.new().text, "wpr_" + "a" * 100, "\ud800"])
+@pytest.mark.parametrize(
+    "token",
+    ["x", "", "wpr_a.b", refresh_tokens.new().text, "wpr_" + "a" * 100, "\ud800"],
+    ids=["a letter", "empty", "too short", "never given out", "without a point", "a surrogate"],
+)
 def test_what_is_no_refresh_token_is_refused(api: RunningApi, token: str) -> None:
     """Alike, whatever it is."""
     answer = api.lan.post("/api/v1/auth/refresh", content=json.dumps({"refresh_token": token}))

@@ -51,7 +51,11 @@ def test_it_is_for_one_path_key_relay_site_and_connection() -> None:
     assert not asked(fence=FENCE + 1)
 
 
-@pytest.mark.parametrize("value", ["", SCHEME, f"{SCHEME} ", VALUE[:-1], f"{VALUE}A", VALUE.replace(SCHEME, "Bearer")])
+@pytest.mark.parametrize(
+    "value",
+    ["", SCHEME, f"{SCHEME} ", VALUE[:-1], f"{VALUE}A", VALUE.replace(SCHEME, "Bearer")],
+    ids=["empty", "no value", "an empty value", "too short", "too long", "another scheme"],
+)
 def test_malformed_ones_do_not(value: str) -> None:
     assert not asked(value=value)
 
