@@ -135,9 +135,18 @@ class TestTokens:
 
     def test_one_that_was_kept_is_worth_nothing_after_its_end(self, api: RunningApi, grip: Grip) -> None:
         key = TokenKey.from_file(api.settings.token_key_file, api.settings.site_name)
-        kept, _ = key.issue(ACCESS, user="viewer", role="viewer", session_id="kept", ttl_s=2)
+        login = unb64(api.login("viewer")["authorization"].split(".")[1])["sid"]
+        kept, _ = key.issue(ACCESS, user="viewer", role="viewer", session_id=login, ttl_s=2)
         assert grip.ask("GET", "/api/v1/me", bearer(kept)).status == 200
         eventually(lambda: grip.ask("GET", "/api/v1/me", bearer(kept)).status == 401, 10, "its end", every_s=0.2)
+
+    def test_one_that_was_kept_is_worth_nothing_after_its_logout(self, api: RunningApi, grip: Grip) -> None:
+        body = json.dumps({"username": "driver", "password": PASSWORD}).encode()
+        token = api.lan.post("/api/v1/auth/login", content=body).json()["access_token"]
+        assert grip.ask("GET", "/api/v1/me", bearer(token)).status == 200
+        left = api.lan.post("/api/v1/auth/logout", headers={"authorization": f"Bearer {token}"})
+        assert left.status_code in (200, 204), left.text
+        eventually(lambda: grip.ask("GET", "/api/v1/me", bearer(token)).status == 401, 10, "its end", every_s=0.2)
 
     def test_one_of_another_site_is_worth_nothing(self, api: RunningApi, grip: Grip) -> None:
         """Though the very same key had signed it."""
@@ -163,7 +172,9 @@ class TestOrigin:
     ) -> None:
         """Nor an address that it claims for the phone."""
         for client_address in ("127.0.0.1", "192.168.1.2", "::1", ""):
-            answer = grip.ask("GET", LAN_ONLY[0][1], token_of(api, "admin") + lies, client_address=client_address)
+            answer = grip.ask(
+                "GET", "/api/v1/admin/topics", token_of(api, "admin") + lies, client_address=client_address
+            )
             assert (answer.status, answer.code) == (403, "not_from_here")
 
     def test_routes_of_the_lan_stay_there(self, api: RunningApi, grip: Grip) -> None:
