@@ -21,7 +21,8 @@ from api.adapters.store import StoreThreads
 from api.exports import pdf
 from api.exports.lines import COLUMNS
 from common.errors import StoreUnavailable
-from common.store import sessions
+from common.security import totp
+from common.store import sessions, users
 from common.store.bind import Store, open_store
 from common.store.rows import SessionRow
 from tests.kit.api_client import RunningApi, problem, running_api
@@ -64,6 +65,9 @@ def api(tmp_path_factory: pytest.TempPathFactory, redis_server: Any, temporary: 
     store.close()
     with pytest.MonkeyPatch.context() as patch, running_api(folder, redis_server.url, url) as api:
         patch.setattr(tempfile, "tempdir", str(temporary))
+        outside = open_store(url)
+        users.set_totp_secret(outside, "admin", totp.new_secret())  # or the relay is closed to them
+        outside.close()
         yield api
     edge.close()
 
