@@ -8,14 +8,12 @@ from api.access import Role
 from api.charge_sessions import Viewer
 from api.errors import LoginRequired, NotAllowed, NotFound
 from api.handlers.answers import tagged_answer
+from api.handlers.audit import audit
 from api.ports import deps_of, login_of
 from api.session_shapes import SessionBody
-from common import logs
 from common.errors import FieldError
 from common.store.errors import SessionUnknown
 from common.store.rows import SessionRecord, UserRow
-
-log = logs.get(__name__)
 
 
 async def sessions(request: Request) -> HTTPResponse:
@@ -59,7 +57,8 @@ async def correct(request: Request, id: str) -> HTTPResponse:  # noqa: A002 -- s
         raise NotFound("there is no such charge session") from exc
     except FieldError as exc:
         raise decisions.with_api_names(exc) from exc
-    log.info("session_corrected", session=record.session.id, user=admin.name, fields=sorted(changes))
+    old = {name: getattr(before.session, name, None) for name in changes}
+    audit(request, "session_correct", subject=str(record.session.id), old=old, new=dict(changes))
     return await _whole(request, record)
 
 

@@ -20,6 +20,7 @@ from api.errors import StateUnknown
 from api.exports import csv, pdf
 from api.exports.lines import Heading, Line
 from api.exports.summary import Meters
+from api.handlers.audit import audit
 from api.handlers.charge_sessions import viewer_of
 from api.handlers.state import known
 from api.ports import Deps, deps_of
@@ -103,6 +104,9 @@ async def pdf_file(request: Request) -> HTTPResponse:
 async def _asked(request: Request, own_parameters: set[str] | tuple[str, ...]) -> _Export:
     deps, viewer = deps_of(request), viewer_of(request)
     parameters = inputs.query(request.query_string, COMMON.union(own_parameters))
+    if request.method != "HEAD":
+        told = {name: value for name, value in parameters.items() if name != "ticket"}
+        audit(request, "export", subject=request.path.rpartition("/")[2], new=told)
     language = downloads.language(parameters, request.headers.get("accept-language", ""))
     wanted = decisions.wanted(parameters, viewer, deps.settings.time_zone)
     heading = Heading(

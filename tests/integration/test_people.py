@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api import access
 from api.handlers import control, live, logins
-from common.security import refresh_tokens, totp
+from common.security import totp
 from common.security.device_keys import decode_public_key
 from common.security.refresh_tokens import digest
 from common.security.tokens import ACCESS, API, LEGACY, TICKET, TokenCheck, TokenKey
@@ -101,11 +101,7 @@ def test_a_refresh_token_is_good_once_and_a_second_use_ends_the_login(api: Runni
     assert api.lan.get("/api/v1/state", headers=bearer(other["access_token"])).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "token",
-    ["x", "", "wpr_a.b", refresh_tokens.new().text, "wpr_" + "a" * 100, "\ud800"],
-    ids=["a letter", "empty", "too short", "never given out", "without a point", "a surrogate"],
-)
+@pytest.mark.parametrize("token", ["x", "", "wpr_a.b", f"wpr_{'a' * 22}.{'b' * 43}", "wpr_" + "a" * 100, "\ud800"])
 def test_what_is_no_refresh_token_is_refused(api: RunningApi, token: str) -> None:
     """Alike, whatever it is."""
     answer = api.lan.post("/api/v1/auth/refresh", content=json.dumps({"refresh_token": token}))
