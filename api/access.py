@@ -46,7 +46,7 @@ class Scope(StrEnum):
 LOGIN_SCOPES = frozenset(Scope)
 TOKEN_SCOPES = frozenset({Scope.READ, Scope.CONTROL})
 """What an API token can be given: never what could make another login of it."""
-LEGACY_SCOPES = frozenset({Scope.READ, Scope.CONTROL, Scope.LEGACY})
+LEGACY_SCOPES = frozenset({Scope.LEGACY})
 
 
 class Limited(StrEnum):
@@ -80,10 +80,22 @@ OWN_CHARGE_POINTS = Rule(limited=Limited.FILTERED)
 CONTROLS = Rule(roles=DRIVERS, scope=Scope.CONTROL, limited=Limited.FILTERED)
 ACCOUNT = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
 ENROLS = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED, before_totp=True)
+LEGACY = Rule(scope=Scope.LEGACY)
 OWN_CARDS = Rule(roles=DRIVERS, scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
 OWN_PROFILES = Rule(roles=DRIVERS, scope=Scope.ACCOUNT)
 ADMIN_READS = Rule(roles=ADMINS, limited=Limited.UNAFFECTED)
 ADMIN_ACTS = Rule(roles=ADMINS, needs_elevation=True, limited=Limited.UNAFFECTED)
+
+_LEGACY_CALLS: Mapping[tuple[str, str], Rule] = {
+    ("POST", "login"): WITHOUT_LOGIN,
+    ("GET", "values"): LEGACY,
+    ("GET", "lademodus"): LEGACY,
+    ("GET", "ladelog"): LEGACY,
+    ("GET", "user/{who}"): LEGACY,
+    ("PATCH", "user/{who}"): LEGACY,
+    ("GET", "user/all"): replace(LEGACY, roles=ADMINS),
+}
+"""What the existing app calls. It puts these names behind whatever was typed, also `…/api` without a slash."""
 
 RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/healthz"): WITHOUT_LOGIN,
@@ -149,6 +161,16 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("PUT", "/api/v1/profiles/{id}"): OWN_PROFILES,
     ("DELETE", "/api/v1/profiles/{id}"): OWN_PROFILES,
     ("GET", "/api/v1/rfid/scans"): OWN_PROFILES,
+    **{(method, f"/api{slash}{name}"): rule for slash in ("/", "") for (method, name), rule in _LEGACY_CALLS.items()},
+    ("POST", "/api/lademodus/{mode}"): replace(LEGACY, roles=DRIVERS),
+    ("PATCH", "/api/user"): replace(LEGACY, roles=ADMINS, needs_elevation=True),
+    ("GET", "/api/globals"): LEGACY,
+    ("GET", "/api/verbrauch"): LEGACY,
+    ("GET", "/api/details/globals"): LEGACY,
+    ("GET", "/api/details/ladepunkt"): LEGACY,
+    ("GET", "/api/details/verbrauch"): LEGACY,
+    ("GET", "/api/raw/keys"): replace(LEGACY, roles=ADMINS, origins=LAN_ONLY, needs_elevation=True),
+    ("GET", "/api/raw/rest"): replace(LEGACY, roles=ADMINS, origins=LAN_ONLY, needs_elevation=True),
     ("GET", "/internal/token-key"): Rule(roles=None, origins=EDGE_ONLY),
     ("GET", "/api/v1/admin/topics"): replace(ADMIN_ACTS, origins=LAN_ONLY),
     ("GET", "/api/v1/admin/audit"): ADMIN_ACTS,

@@ -28,6 +28,7 @@ from api.handlers import (
     docs,
     exports,
     health,
+    legacy,
     live,
     me,
     records,
@@ -57,6 +58,17 @@ from common.store.bind import open_store
 log = logs.get(__name__)
 
 Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
+
+LEGACY_CALLS: Mapping[tuple[str, str], Handler] = {
+    ("POST", "login"): legacy.login,
+    ("GET", "values"): legacy.values,
+    ("GET", "lademodus"): legacy.charge_mode,
+    ("GET", "ladelog"): legacy.charge_log,
+    ("GET", "user/<who:str>"): legacy.me,
+    ("PATCH", "user/<who:str>"): legacy.change_password,
+    ("GET", "user/all"): legacy.people,
+}
+"""What the existing app calls, behind `/api/`, or `/api` where its address was typed without a slash."""
 
 ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "/healthz"): health.healthz,
@@ -121,6 +133,20 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("PUT", "/api/v1/profiles/<id:str>"): rfid.replace_profile,
     ("DELETE", "/api/v1/profiles/<id:str>"): rfid.remove_profile,
     ("GET", "/api/v1/rfid/scans"): rfid.scans,
+    **{
+        (method, f"/api{slash}{name}"): handler
+        for slash in ("/", "")
+        for (method, name), handler in LEGACY_CALLS.items()
+    },
+    ("POST", "/api/lademodus/<mode:str>"): legacy.set_charge_mode,
+    ("PATCH", "/api/user"): legacy.change_user,
+    ("GET", "/api/globals"): legacy.site,
+    ("GET", "/api/verbrauch"): legacy.consumption,
+    ("GET", "/api/details/globals"): legacy.site,
+    ("GET", "/api/details/ladepunkt"): legacy.charge_point,
+    ("GET", "/api/details/verbrauch"): legacy.consumption,
+    ("GET", "/api/raw/keys"): legacy.raw_topics,
+    ("GET", "/api/raw/rest"): legacy.raw_texts,
     ("GET", "/internal/token-key"): auth.token_key,
     ("GET", "/api/v1/admin/topics"): admin.topics,
     ("GET", "/api/v1/admin/audit"): audit.entries,

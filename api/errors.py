@@ -104,6 +104,12 @@ class WallboxSilent(AppError):
     is_retryable = True
 
 
+class CommandFailed(AppError):
+    """The wallbox did not do what the existing app asked for."""
+
+    code = "command_failed"
+
+
 class AcceptanceUnknown(AppError):
     """Redis broke off while a command was written: GET commands/{command_id} tells, or the same request again with
     the same `Idempotency-Key`."""

@@ -19,8 +19,8 @@ MOST_PARAMETERS = 20
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
-def body(raw: bytes, shape: type[Body]) -> Body:
-    """The JSON object in `raw` as `shape`; raises MalformedBody or FieldError."""
+def body(raw: bytes, shape: type[Body], *, ignores_unknown: bool = False) -> Body:
+    """The JSON object in `raw` as `shape`; raises MalformedBody or FieldError, also for unknown fields."""
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -29,7 +29,7 @@ def body(raw: bytes, shape: type[Body]) -> Body:
         raise MalformedBody("the body must be a JSON object")
     faults: dict[str, str] = {}
     known = {field.encode_name: field for field in msgspec.structs.fields(shape)}
-    for name in value.keys() - known.keys():
+    for name in () if ignores_unknown else value.keys() - known.keys():
         faults[name[:64]] = "is not a known field"
     for name, field in known.items():
         if name not in value:

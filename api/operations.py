@@ -6,7 +6,7 @@ Types stand in shapes.py, rules in access.py; openapi.py makes the document of a
 from collections.abc import Mapping
 from typing import Any
 
-from api import charge_sessions, rfid_operations, session_shapes, shapes, statistic_shapes
+from api import charge_sessions, legacy_operations, rfid_operations, session_shapes, shapes, statistic_shapes
 from api.control import LONGEST_KEY
 from api.downloads import MOST_IN_A_WORKBOOK
 from api.exports import pdf
@@ -249,6 +249,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         description=f"At most {pdf.MOST_SESSIONS} sessions.",
     ),
     **rfid_operations.OPERATIONS,
+    **legacy_operations.OPERATIONS,
     ("GET", "/api/v1/live"): Operation(
         "Websocket: a snapshot, then every change",
         shapes.LiveSnapshot | shapes.LiveChange | shapes.LiveEvent,

@@ -38,6 +38,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "too_many_tokens": (409, "Too many API tokens"),
     "tag_taken": (409, "The tag belongs to somebody"),
     "learning_busy": (409, "Somebody else waits for a card"),
+    "command_failed": (409, "The wallbox did not do it"),
     "not_possible": (409, "This wallbox cannot do that"),
     "body_too_large": (413, "The request is too large"),
     "idempotency_key_reused": (422, "The idempotency key belongs to another request"),
@@ -78,6 +79,12 @@ def problem(
     """The problem with a code of PROBLEMS."""
     status, title = PROBLEMS[code]
     return Problem(status, problem_body(code, title, status, detail, faults), dict(headers or {}))
+
+
+def as_forbidden(answer: Problem) -> Problem:
+    """The same with 403 for 401."""
+    headers = {name: value for name, value in answer.headers.items() if name != "www-authenticate"}
+    return Problem(403, {**answer.body, "status": 403}, headers)
 
 
 def of_error(error: AppError) -> Problem:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from common import legacy_app
 from common.tunnel.frames import Fields
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -59,7 +60,7 @@ def refusal(method: str, target: str) -> Refusal | None:
         return Refusal(400, "bad_path", "The path holds what may be misread.")
     if any(segment in (".", "..") for segment in decoded.split("/")) or "%2f" in path.lower():
         return Refusal(400, "bad_path", "The path holds what may be misread.")
-    if path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES):
+    if path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES) or legacy_app.is_path(path):
         return None
     return Refusal(404, "not_found", "There is nothing here for the outside.")
 

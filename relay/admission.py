@@ -6,17 +6,17 @@ and cannot make any. Who a token is for and what it opens is not looked at: the 
 """
 
 import hashlib
-import re
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
+from common import legacy_app
 from common.errors import AppError
 from relay.door import Admitted
 from relay.throttle import LoginThrottle
 
-LOGIN_PATHS = frozenset({"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/pair", "/api/login"})
+LOGIN_PATHS = frozenset({"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/pair"}) | legacy_app.LOGIN_PATHS
 """POST to these passes without a valid token. Exactly as written: another spelling is another path."""
 
 TICKET_PATHS = frozenset(
@@ -35,8 +35,6 @@ TokenCheck = Callable[[str, bool], float | None]
 SelfCheck = Callable[[str, str], bool]
 """(path, Authorization) → whether the edge that has the tunnel asks if it is reached (common/tunnel/self_check.py)."""
 
-_NEWER_API = re.compile(r"/api/v[0-9]+(/|$)")
-
 
 class NotAdmitted(AppError):
     """The request stays outside. `is_legacy`: it came from the existing app, which knows 403 only."""
@@ -45,7 +43,7 @@ class NotAdmitted(AppError):
 
     def __init__(self, message: str, path: str) -> None:
         super().__init__(message)
-        self.is_legacy = path.startswith("/api/") and not _NEWER_API.match(path)
+        self.is_legacy = legacy_app.is_path(path)
 
 
 class LoginRequired(NotAdmitted):

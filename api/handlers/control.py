@@ -66,6 +66,14 @@ async def command(request: Request, id: str) -> HTTPResponse:  # noqa: A002 -- s
 
 
 async def _answer(request: Request, charge_point: str | None, wishes: Mapping[str, Any]) -> HTTPResponse:
+    record = await commanded(request, charge_point, wishes)
+    if record.status.is_settled:
+        return json_answer(views.command(record))
+    return json_answer(views.command(record), status=202, headers={"location": command_path(record.id)})
+
+
+async def commanded(request: Request, charge_point: str | None, wishes: Mapping[str, Any]) -> CommandRecord:
+    """What became of these wishes within WAIT_S. Raises whatever speaks against them."""
     inputs.query(request.query_string, ())
     deps, login = deps_of(request), login_of(request)
     decide_wishes(wishes, login.role)
@@ -87,9 +95,7 @@ async def _answer(request: Request, charge_point: str | None, wishes: Mapping[st
             record = await _settled(deps, hub_of(request), record)
         finally:  # also when the client leaves meanwhile
             _note(request, record)
-    if record.status.is_settled:
-        return json_answer(views.command(record))
-    return json_answer(views.command(record), status=202, headers={"location": command_path(record.id)})
+    return record
 
 
 def _note(request: Request, record: CommandRecord) -> None:

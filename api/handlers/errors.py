@@ -11,7 +11,7 @@ from sanic.handlers import ErrorHandler
 
 from api import problems
 from api.handlers.answers import problem_answer
-from common import logs
+from common import legacy_app, logs
 from common.errors import AppError
 
 log = logs.get(__name__)
@@ -25,7 +25,10 @@ class ProblemHandler(ErrorHandler):
     def default(self, request: Request, exception: BaseException) -> HTTPResponse:
         self.log(request, exception)
         if isinstance(exception, AppError):
-            return problem_answer(problems.of_error(exception))
+            problem = problems.of_error(exception)
+            if problem.status == 401 and legacy_app.is_path(request.path):
+                problem = problems.as_forbidden(problem)
+            return problem_answer(problem)
         if isinstance(exception, SanicException):
             headers = {"allow": _allowed(request)} if isinstance(exception, MethodNotAllowed) else {}
             return problem_answer(problems.of_status(exception.status_code, headers))

@@ -9,11 +9,11 @@ import time
 from sanic import Request
 from sanic.response import BaseHTTPResponse
 
-from api.access import RULES, Caller, Origin, Rule, decide, scope_of
+from api.access import RULES, Caller, Origin, Rule, Scope, decide, scope_of
 from api.addresses import FORWARDED_HEADER, RELAYED_HEADER, client_address, is_trusted
 from api.handlers.logins import Logins
 from api.ports import Deps, deps_of
-from common.security.tokens import Claims, InvalidToken
+from common.security.tokens import LEGACY, Claims, InvalidToken
 
 _PARAMETER = re.compile(r"<(\w+)(?::\w+)?>")
 
@@ -94,6 +94,8 @@ def _claims(request: Request, deps: Deps, rule: Rule) -> Claims | None:
     authorization = request.headers.get("authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
+        if rule.scope is Scope.LEGACY and not token:
+            return deps.tokens.verify(LEGACY, scheme)
         if scheme.lower() != "bearer":
             raise InvalidToken("the token is not valid", detail="not a bearer token")
         return deps.tokens.verify_bearer(token.strip())

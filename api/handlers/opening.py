@@ -5,7 +5,7 @@ Called by the handlers of logging in, and by those of the existing app's routes.
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sanic import Request
@@ -26,8 +26,8 @@ from common.store.names import name_key
 from common.store.rows import UserRow
 from common.store.rows_people import Account, DeviceRow, Kind
 
-LEGACY_TTL_S = 180 * 86_400
-"""The existing app logs in anew when it starts, and never in between."""
+LEGACY_TTL_S = 30 * 86_400
+"""The existing app logs in when it starts and never again: longer than a phone keeps an app that nobody closes."""
 
 NAMELESS = "unnamed device"
 
@@ -37,13 +37,24 @@ async def checked_password(request: Request, username: str, password: str, actio
 
     What is wrong is the same answer, in text and in time. `action` is what a failure is called in the audit.
     """
+    account, _ = await first_right_password(request, username, (password,), action)
+    return account
+
+
+async def first_right_password(
+    request: Request, username: str, passwords: Sequence[str], action: str = "login"
+) -> tuple[Account, str]:
+    """Like `checked_password` for the first of `passwords` that is right, and which one it is; all are one try."""
     deps = deps_of(request)
     account, network = name_key(username), network_of(request.ctx.address)
     now = time.monotonic()
     deps.logins.admit(account, network, now)
     try:
         found = await deps.store.run(users.get_account, username)
-        verdict = await deps.passwords.verify(found.user.password_hash if found else None, password)
+        for password in passwords:
+            verdict = await deps.passwords.verify(found.user.password_hash if found else None, password)
+            if verdict.is_right:
+                break
         if found is None or not verdict.is_right or found.user.is_disabled:
             # A name that nobody has may be a password in the wrong field: it is kept nowhere.
             audit(request, action, user=found.user.name if found else None, result=LoginFailed.code)
@@ -56,7 +67,7 @@ async def checked_password(request: Request, username: str, password: str, actio
         deps.logins.undo(account, network, now)
         raise
     deps.logins.succeeded(account, network, now)
-    return found
+    return found, password
 
 
 async def open_login(request: Request, account: Account, kind: Kind, device_name: str | None) -> LoginAnswer:

