@@ -25,4 +25,5 @@ CREATE TABLE IF NOT EXISTS rollup_zone (
 ) $plain;
 
 INSERT INTO rollup_mark (from_s, to_s, is_new)
-  SELECT MIN(sampled_at), MAX(sampled_at) + 1, TRUE FROM sample HAVING COUNT(*) > 0;
+  SELECT MIN(sampled_at), MAX(sampled_at) + 1, TRUE FROM sample
+  HAVING COUNT(*) > 0 AND NOT EXISTS (SELECT id FROM rollup_mark);
