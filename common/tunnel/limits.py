@@ -82,10 +82,13 @@ class Limits:
     """Of the connection window, kept free for websockets and events, so that phones that never read their
     downloads cannot stop live push."""
 
+    short_bytes: int = 64 * KIB
+    """Of a plain stream: so much is a short answer, as nearly all are. Half a stream window, so that a phone that takes
+    nothing has used it up by the time it stands."""
+
     short_reserve_bytes: int = 256 * KIB
-    """Of the connection window, kept free for the first 64 KiB (one stream window) of plain streams: phones that never
-    read their downloads cannot stop the next one's short answer. Theirs have sent more by the time they stand, since
-    buffers on the way take it."""
+    """Of the connection window, kept free for the `short_bytes` of plain streams: phones that never read their
+    downloads cannot stop the next one's short answer. Theirs have sent more, since buffers on the way take it."""
 
     control_queue_bytes: int = 64 * KIB
     """RESETs and the like waiting to be sent: over 800 of them; a peer that causes more and reads none is closed."""

@@ -83,7 +83,7 @@ class Session:
         free = self.out.window.room
         if stream.priority is not Priority.LIVE:
             free -= self._live_reserve
-            short = stream.outbound.size - stream.given_bytes
+            short = min(self.limits.short_bytes, stream.outbound.size) - stream.given_bytes
             free = max(free - self._short_reserve, min(free, short))
         room = max(0, min(stream.outbound.room, free))
         if room == 0:
