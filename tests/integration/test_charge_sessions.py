@@ -304,5 +304,8 @@ class TestCorrections:
     def test_by_somebody_who_was_disabled_are_refused(self, elevated: RunningApi, store: Store) -> None:
         """Even with a token and an elevation that still last."""
         (number,) = stored(store, charged(1))
+        hashed = users.get(store, "admin")
+        assert hashed is not None
+        users.add(store, name="other", password_hash=hashed.password_hash, role="admin", created_at=1)
         users.set_disabled(store, "admin", True)
         assert problem(self.patch(elevated, number, {"reason": "x", "tag": None}))["code"] == "login_required"
