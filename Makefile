@@ -28,8 +28,9 @@ demo: $(DEMO_STAMP) ## Run all of Wallport beside a simulated wallbox; options i
 servers: ## Install the real servers that the tests start, where they are missing (apt)
 	@deploy/install-test-servers.sh
 
+# More at once than there are cores, since most tests wait; a file's tests share its servers, so they stay together.
 test: servers setup ## Run every test; pytest's options in ARGS
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 check: setup ## Lint, formatting, types and layers
 	$(BIN)/ruff check .
