@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from common.store.bind import open_store
+from tests.kit import legacy_app
 from tests.kit.session_rows import charged, local_s, stored
 from tests.kit.stack import PASSWORD, SAMPLE_INTERVAL_S, Stack, gently
 
@@ -59,6 +60,26 @@ def test_live_values_come_back_through_the_relay_and_on_the_lan(stack: Stack) ->
     on_lan = stack.logged_in(stack.lan_url).get("/api/v1/state").json()
     assert on_lan["charge_points"] == state["charge_points"]
     assert set(on_lan) == set(state)
+
+
+@pytest.mark.parametrize("root", ["api/", "api"])
+def test_the_existing_app_works_by_either_address(stack: Stack, root: str) -> None:
+    """Through nginx, relay and tunnel as on the LAN: a bare token, and 403 for whoever has none."""
+    for base_url in (stack.site_url, stack.lan_url):
+        client = stack.client(base_url)
+        login = client.post(f"/{root}login", json={"username": "viewer", "password": PASSWORD})
+        assert login.status_code == 200, login.text
+        assert legacy_app.claims(login.text)["username"] == "viewer"
+        app = {"authorization": login.text}
+        for call, model in (
+            ("values", legacy_app.VALUES),
+            ("lademodus", legacy_app.CHARGE_MODE),
+            ("ladelog?limit=25", legacy_app.CHARGE_LOG),
+        ):
+            answer = client.get(f"/{root}{call}", headers=app)
+            assert answer.status_code == 200, answer.text
+            legacy_app.check(model, answer.json())
+            assert client.get(f"/{root}{call}").status_code == 403
 
 
 def test_value_from_the_broker_reaches_the_phone_within_a_second(stack: Stack) -> None:
