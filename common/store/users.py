@@ -29,12 +29,13 @@ def add(
     role: str,
     created_at: int,
     charge_points: Collection[str] | None = None,
+    is_disabled: bool = False,
 ) -> UserRow:
-    """Add a user who may log in at once; raises UserExists, or FieldError for a name that cannot be."""
+    """Add a user, who may log in at once unless disabled; raises UserExists, or FieldError for a bad name."""
     kept = clean(name)
 
     def work(db: Any) -> UserRow:
-        return insert(db, kept, password_hash, role, created_at, charge_points)
+        return insert(db, kept, password_hash, role, created_at, charge_points, is_disabled=is_disabled)
 
     try:
         return store.run(work)
@@ -45,7 +46,14 @@ def add(
 
 
 def insert(
-    db: Any, name: str, password_hash: str, role: str, created_at: int, charge_points: Collection[str] | None = None
+    db: Any,
+    name: str,
+    password_hash: str,
+    role: str,
+    created_at: int,
+    charge_points: Collection[str] | None = None,
+    *,
+    is_disabled: bool = False,
 ) -> UserRow:
     """The part of `add` inside a unit of work; `name` is clean."""
     if db.FormerUser.get(name_key=name_key(name)) is not None:
@@ -59,7 +67,7 @@ def insert(
         password_hash=password_hash,
         role=role,
         created_at=created_at,
-        is_disabled=False,
+        is_disabled=is_disabled,
         totp_secret=None,
     )
     user.flush()

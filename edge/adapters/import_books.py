@@ -52,5 +52,11 @@ class StoredPeople:
     def add_disabled(self, user: OldUser) -> None:
         """Somebody who cannot log in until a password is set and the user enabled. Raises UserExists or FieldError."""
         role = "admin" if user.is_admin else "driver"
-        users.add(self._store, name=user.name, password_hash=NO_PASSWORD, role=role, created_at=self._now)
-        users.set_disabled(self._store, user.name, True)
+        users.add(
+            self._store,
+            name=user.name,
+            password_hash=NO_PASSWORD,
+            role=role,
+            created_at=self._now,
+            is_disabled=True,
+        )

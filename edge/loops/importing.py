@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Protocol
 
-from common.errors import AppError
-from common.store.errors import UserExists
+from common.errors import AppError, FieldError
+from common.store import names
 from common.store.rows import SampleRow, ScanRow
 from edge import old_backend
 from edge.charge_log import v1
@@ -59,7 +59,7 @@ class People(Protocol):
     def knows(self, name: str) -> bool: ...
 
     def add_disabled(self, user: OldUser) -> None:
-        """Raises UserExists, or FieldError for a name that cannot be."""
+        """Raises UserExists for a name that is or looks taken, or FieldError for one that cannot be."""
         ...
 
 
@@ -127,16 +127,15 @@ class Importer:
                 summary.known += 1
                 continue
             try:
+                names.clean(user.name)
                 if not self.is_dry_run:
                     self.people.add_disabled(user)
                 summary.new += 1
-            except UserExists:
-                summary.known += 1
-            except AppError as exc:
+            except AppError as exc:  # also a name that looks like another one's: nobody may get lost unnoticed
                 if exc.is_retryable:
                     raise
                 summary.read -= 1  # `note_bad` counts it
-                summary.note_bad((BadLine(number, exc.message),))
+                summary.note_bad((BadLine(number, _why(exc)),))
         return summary
 
     def _lade_log(self, tables: OldTables, total: int, owner: Mapping[str, str]) -> Summary:
@@ -212,6 +211,11 @@ class Importer:
 
     def _renamed(self, entry: Entry) -> Entry:
         return replace(entry, charge_point=self.names.get(entry.charge_point, entry.charge_point))
+
+
+def _why(exc: AppError) -> str:
+    faults = exc.faults if isinstance(exc, FieldError) else {}
+    return "; ".join([exc.message, *(f"{field} {fault}" for field, fault in faults.items())])
 
 
 def _batches(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:

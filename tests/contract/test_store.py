@@ -121,6 +121,12 @@ class TestUsers:
         assert users.get(store, " JÜRGEN 🚗") == added
         assert users.get(store, "Jurgen 🚗") is None
 
+    def test_a_user_may_be_disabled_from_the_first_moment(self, store: Store) -> None:
+        """Also an admin where there is no other: an import brings people who cannot log in yet."""
+        added = users.add(store, name="Anna", password_hash="h", role="admin", created_at=7, is_disabled=True)
+        assert added.is_disabled
+        assert users.list_all(store) == [added]
+
     def test_name_is_taken_once(self, store: Store) -> None:
         add_anna(store)
         with pytest.raises(UserExists, match="ANNA"):

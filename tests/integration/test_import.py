@@ -264,6 +264,22 @@ def test_the_tables_of_the_old_backend(site: Site, old: OldDatabase) -> None:
     assert site.sessions() == [before, session]
 
 
+def test_a_user_who_cannot_be_kept_is_named(embedded: Site, old: OldDatabase) -> None:
+    """By a name that cannot be, in a dry run too, or one that looks like another's; everybody else is imported."""
+    old.insert("users", [{"username": name, "admin": 0} for name in ("peta", "w/lan", "рета")])
+    dry = embedded.run("backend", old.url, "--dry-run").stdout.splitlines()
+    slash = "  id 4: bad user name; name must not contain / or \\"
+    assert dry[:2] == ["users: 5 read, 4 new, 0 already there, 1 bad", slash]
+    found = embedded.run("backend", old.url)
+    assert found.stdout.splitlines()[:3] == [
+        "users: 5 read, 3 new, 0 already there, 2 bad",
+        slash,
+        "  id 5: there is a user 'рета' already, or one whose name looks the same",
+    ]
+    assert found.returncode == 3
+    assert [user.name for user in users.list_all(embedded.store)] == ["anna", "jürgen", "peta"]
+
+
 def test_a_dry_run_over_the_old_backend_writes_nothing(embedded: Site, old: OldDatabase) -> None:
     found = embedded.run("backend", old.url, "--dry-run")
     assert "graph: 2502 read, 2500 new, 1 already there, 1 bad" in found.stdout
