@@ -147,6 +147,11 @@ def decide(
     return Decision(Outcome.NOT_VALID, owner, reasons=tuple(reasons))
 
 
+def learnt_by(user: str) -> str:
+    """What a scan says when its card has become a user's."""
+    return f"it is {user}'s card from now on"
+
+
 NO_CHARGE_POINT = "the wallbox did not say at which charge point, and not exactly one has a car: name it in the profile"
 
 

@@ -1,8 +1,13 @@
-"""Takes a deleted user's name out of the charge sessions that stay. All functions block and raise like the store's."""
+"""Takes a deleted user's name out of the charge sessions and scans that stay.
+
+All functions block and raise like the store's.
+"""
 
 import json
 from typing import Any
 
+from common.profiles import learnt_by
+from common.store import scans
 from common.store.bind import Store
 from common.store.names import name_key
 
@@ -18,8 +23,9 @@ def give(store: Store, name: str) -> str | None:
         former = db.FormerUser.get_for_update(name_key=key)
         if former is None:
             return None
-        pseudonym = f"former user {former.user_id}"
+        pseudonym = scans.pseudonym(former.user_id)
         _rewrite(db, former.name, pseudonym)
+        scans.forget_person(db, former.user_id, learnt_by(former.name))
         former.delete()
         return pseudonym
 

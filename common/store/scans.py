@@ -1,7 +1,7 @@
 """RFID scans and what became of them: written by the edge, read by the api.
 
 All functions block and raise StoreUnavailable or StoreError. A tag that is nobody's when its scan is stored stands here
-by its last two characters only, for good.
+by its last two characters only, for good. A deleted user's scans keep their name until `forget_person`.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 from common import tags
 from common.store.bind import Store
+from common.store.names import can_exist, name_key
 from common.store.rows import ScanCommand, ScanFilter, ScanRow
 from common.store.tags import find_user
 
@@ -32,19 +33,51 @@ def find(store: Store, wanted: ScanFilter, limit: int) -> list[ScanRow]:
     def work(db: Any) -> list[ScanRow]:
         found = db.RfidScan.select()
         if wanted.user is not None:
-            user = find_user(db, wanted.user)
-            if user is None:
+            user_id = _id_of(db, wanted.user)
+            if user_id is None:
                 return []
-            found = found.filter(user_id=user.id)
+            found = found.filter(user_id=user_id)
         if wanted.outcome is not None:
             found = found.filter(outcome=wanted.outcome)
         if wanted.charge_point is not None:
             found = found.filter(charge_point=wanted.charge_point)
         found = _within(found, wanted).order_by(db.RfidScan.scanned_at.desc(), db.RfidScan.id.desc())
-        names = {user.id: user.name for user in db.User.select()}
+        names = {former.user_id: former.name for former in db.FormerUser.select()}
+        names |= {user.id: user.name for user in db.User.select()}
         return [_row(scan, names) for scan in found.limit(limit)]
 
     return store.run(work)
+
+
+def forget_person(db: Any, user_id: int, learnt: str) -> None:
+    """Within a unit of work: take what tells who it was out of a deleted user's scans.
+
+    `learnt` are the words of a scan that made a card theirs, which it then was not yet.
+    """
+    # A profile is named by people, and a detail repeats its name.
+    for scan in db.RfidScan.select().filter(user_id=user_id):
+        scan.set(tag=tags.redacted(scan.tag), profile=None, detail=None)
+    for scan in db.RfidScan.select().filter(user_id=None, detail=learnt):
+        scan.detail = None
+
+
+def pseudonym(user_id: int) -> str:
+    """What stands for a deleted user whose name is forgotten."""
+    return f"former user {user_id}"
+
+
+def _id_of(db: Any, name: str) -> int | None:
+    """The id of the user of this name, or of a deleted one whose name is not forgotten; None for nobody's name."""
+    user = find_user(db, name)
+    if user is not None:
+        return int(user.id)
+    key = name_key(name)
+    former = db.FormerUser.get(name_key=key) if can_exist(key) else None
+    return None if former is None else int(former.user_id)
+
+
+def _is_forgotten(db: Any, user_id: int | None) -> bool:
+    return user_id is not None and db.User.get(id=user_id) is None and db.FormerUser.get(user_id=user_id) is None
 
 
 def _within(found: Any, wanted: ScanFilter) -> Any:
@@ -70,6 +103,8 @@ def _save(db: Any, row: ScanRow) -> None:
     }
     known = db.RfidScan.get(scan_key=row.key)
     if known is not None:
+        if _is_forgotten(db, known.user_id):  # while the car was still there
+            changing |= {"profile": None, "detail": None}
         known.set(**changing)
         return
     owned = db.Tag.get(tag_key=tags.key(row.tag))
@@ -90,7 +125,7 @@ def _row(scan: Any, names: dict[int, str]) -> ScanRow:
         scanned_at=scan.scanned_at,
         tag=scan.tag,
         charge_point=scan.charge_point,
-        user=names.get(scan.user_id),
+        user=None if scan.user_id is None else names.get(scan.user_id, pseudonym(scan.user_id)),
         profile=scan.profile,
         outcome=scan.outcome,
         detail=scan.detail,

@@ -141,10 +141,10 @@ def change(
 
 
 def remove(store: Store, name: str, now: int) -> UserRow:
-    """Delete a user with all their devices and second factors; the user as they were.
+    """Delete a user with all their devices, second factors, RFID tags and profiles; the user as they were.
 
-    Their charge sessions stay, and nobody else gets the name until `pseudonyms.give` has freed it. Raises UserUnknown,
-    or LastAdmin and changes nothing.
+    Their charge sessions and scans stay, and nobody else gets the name until `pseudonyms.give` has freed it. Raises
+    UserUnknown, or LastAdmin and changes nothing.
     """
 
     def work(db: Any, user: Any) -> UserRow:
@@ -152,6 +152,9 @@ def remove(store: Store, name: str, now: int) -> UserRow:
         orm.delete(d for d in db.Device if d.user_id == user_id)
         orm.delete(c for c in db.RecoveryCode if c.user_id == user_id)
         orm.delete(t for t in db.TotpEnrolment if t.user_id == user_id)
+        orm.delete(t for t in db.Tag if t.user_id == user_id)
+        orm.delete(p for p in db.Profile if p.user_id == user_id)
+        orm.delete(w for w in db.TagLearning if w.user_id == user_id)
         _limit(db, user_id, None)
         db.FormerUser(name_key=user.name_key, name=user.name, user_id=user_id, deleted_at=now)
         user.delete()

@@ -22,7 +22,7 @@ from common.commands import Command, CommandRecord
 from common.errors import RedisUnavailable, StoreUnavailable
 from common.health import Health, Status
 from common.model import SiteState, Snapshot
-from common.profiles import Book, Outcome, decide
+from common.profiles import Book, Outcome, decide, learnt_by
 from common.store.errors import StoreError
 from common.store.rows import ScanRow
 from common.tags import redacted
@@ -265,7 +265,7 @@ class RfidLoop:
         plugs = {number: point.is_plugged for number, point in state.charge_points.items()}
         decision = decide(book, tag, visit.scan.scanned_at, visit.scan.charge_point, plugs, self._zone)
         if decision.outcome is Outcome.UNKNOWN and (learner := self._learn(tag)) is not None:
-            return profiles.ended(visit, Outcome.LEARNED, f"it is {learner}'s card from now on", now)
+            return profiles.ended(visit, Outcome.LEARNED, learnt_by(learner), now)
         point = state.charge_points.get(decision.charge_point or "")
         return profiles.judged(visit, decision, now, point, is_by_mode=rfid.has_templates(state.meta.generation))
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from common.errors import AppError, FieldError
-from common.profiles import Owner, Profile
-from common.store import profiles, scans, tags, users
+from common.profiles import Owner, Profile, learnt_by
+from common.store import profiles, pseudonyms, scans, tags, users
 from common.store.bind import Store, open_store
-from common.store.errors import LearningBusy, ProfileUnknown, TagTaken, UserUnknown
+from common.store.errors import LastAdmin, LearningBusy, ProfileUnknown, TagTaken, UserUnknown
 from common.store.rows import ScanCommand, ScanFilter, ScanRow
 
 NOW = 1_800_000_000
@@ -144,6 +144,57 @@ def test_scans_are_stored_once_and_then_changed(store: Store) -> None:
     assert newest.id is not None
     assert scans.find(store, ScanFilter(before=(NOW + 1, newest.id)), 10) == [oldest]
     assert scans.find(store, ScanFilter(to_s=NOW), 10) == []
+
+
+def test_a_deleted_user_leaves_no_cards(store: Store) -> None:
+    """Nor profiles, nor a card that they waited for; others keep theirs, and the tag is free."""
+    for name, tag in (("Jürgen", "00A1"), ("Berta", "00B1")):
+        tags.add(store, name, tag, None, NOW)
+        profiles.save(store, replace(PRESET, user=name, tag=tag))
+    tags.wait_for_card(store, "Jürgen", None, NOW)
+    users.remove(store, "jürgen", NOW)
+    left = store.run(
+        lambda db: {str(one) for one in db.select("SELECT tag FROM tag UNION SELECT tag_key FROM profile")}
+    )
+    assert left == {"00B1"}
+    assert store.run(lambda db: db.TagLearning.select().count()) == 0
+    assert tags.learn(store, "00A1", NOW + 1) is None
+    assert tags.add(store, "Berta", "00A1", None, NOW).tag == "00A1"
+
+
+def test_a_user_who_cannot_be_deleted_keeps_everything(store: Store) -> None:
+    """All of it is one unit."""
+    users.add(store, name="Chef", password_hash="-", role="admin", created_at=NOW)
+    tags.add(store, "Chef", "00A1", None, NOW)
+    saved = profiles.save(store, replace(PRESET, user="Chef"))
+    tags.wait_for_card(store, "Chef", None, NOW)
+    with pytest.raises(LastAdmin):
+        users.remove(store, "Chef", NOW)
+    assert tags.owner_of(store, "00A1") == "Chef"
+    assert profiles.list_all(store, "Chef") == [saved]
+    assert tags.learning(store, "Chef") is not None
+
+
+def test_scans_of_a_deleted_user_lose_the_name_with_the_sessions(store: Store) -> None:
+    """Name, tag, profile and the words that repeat them; also when the edge tells of one of them once more."""
+    learnt = ScanRow(key="0" * 32, scanned_at=NOW, tag="00a1", charge_point="1", outcome="learned")
+    scans.save(store, [learnt])  # before it was anybody's
+    tags.add(store, "Jürgen", "00A1", None, NOW)
+    words = learnt_by("Jürgen")
+    used = replace(learnt, key="1" * 32, scanned_at=NOW + 1, outcome="applied", profile="Jürgens", detail="Jürgens: x")
+    tags.add(store, "Berta", "00B1", None, NOW)
+    others = replace(used, key="2" * 32, scanned_at=NOW + 2, tag="00b1", profile="Nacht")
+    scans.save(store, [replace(learnt, detail=words), used, others])
+    users.remove(store, "Jürgen", NOW)
+    assert [(scan.user, scan.tag) for scan in scans.find(store, ScanFilter(user="jürgen"), 9)] == [("Jürgen", "00a1")]
+    pseudonym = pseudonyms.give(store, "Jürgen")
+    scans.save(store, [replace(used, outcome="restored")])
+    assert scans.find(store, ScanFilter(user="Jürgen"), 9) == []
+    berta, former, first = scans.find(store, ScanFilter(), 9)
+    assert (berta.user, berta.tag, berta.profile) == ("Berta", "00b1", "Nacht")
+    assert (former.user, former.tag, former.profile, former.detail) == (pseudonym, "…a1", None, None)
+    assert former.outcome == "restored"
+    assert (first.user, first.tag, first.detail) == (None, "…a1", None)
 
 
 def test_hostile_names_are_nobody(store: Store) -> None:
