@@ -1,6 +1,7 @@
 """Charge sessions: what may be asked of them, by whom, and how they are told. Pure.
 
-An admin sees all of them, a driver their own. A viewer sees all, but not who charged: neither user nor tag.
+An admin sees all of them, a driver their own. A viewer sees all, but not who charged: neither user nor tag. Whoever is
+limited to charge points sees those at others as if they were not there.
 """
 
 import re
@@ -19,6 +20,7 @@ from api.exports.lines import Line, plugged_s
 from api.inputs import whole_number
 from api.periods import period
 from api.session_shapes import CostBody, SessionBody
+from api.sight import EVERYTHING, Sight
 from common.errors import FieldError
 from common.store.rows import CorrectionRow, SegmentRow, SessionFilter, SessionRecord, SessionRow
 
@@ -45,6 +47,7 @@ class Viewer:
 
     role: Role
     user: str
+    sight: Sight = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def wanted(
         user_name=user,
         tag=parameters.get("tag"),
         vehicle=parameters.get("vehicle"),
+        charge_points=viewer.sight.key,
     )
 
 
@@ -117,7 +121,8 @@ def identifier(text: str) -> int | None:
 
 
 def may_see(session: SessionRow, viewer: Viewer) -> bool:
-    return viewer.role is not Role.DRIVER or session.user_name == viewer.user
+    is_theirs = viewer.role is not Role.DRIVER or session.user_name == viewer.user
+    return is_theirs and viewer.sight.sees(session.charge_point)
 
 
 def visible(line: Line, viewer: Viewer) -> Line:

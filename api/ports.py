@@ -137,9 +137,13 @@ class SiteStore(StoreRunner, Protocol):
     async def rollups(self, resolution: Resolution, from_s: int, to_s: int) -> Sequence[RollupRow]: ...
 
     async def session_sums(
-        self, periods: Sequence[tuple[int, int]], group: SessionGroup | None, user_name: str | None
+        self,
+        periods: Sequence[tuple[int, int]],
+        group: SessionGroup | None,
+        user_name: str | None,
+        charge_points: tuple[str, ...] | None,
     ) -> Sequence[SessionSums]:
-        """Those of one user, or with None of all."""
+        """Those of one user, or with None of all; and at some charge points, or with None at all."""
         ...
 
     async def sessions_within(self, from_s: int, to_s: int) -> Sequence[SessionRow]:

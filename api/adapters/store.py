@@ -62,9 +62,13 @@ class StoreThreads:
         return await self._executor.run(rollups.between, self._store, resolution, from_s, to_s)
 
     async def session_sums(
-        self, periods: Sequence[tuple[int, int]], group: SessionGroup | None, user_name: str | None
+        self,
+        periods: Sequence[tuple[int, int]],
+        group: SessionGroup | None,
+        user_name: str | None,
+        charge_points: tuple[str, ...] | None,
     ) -> Sequence[SessionSums]:
-        return await self._executor.run(session_sums.by_period, self._store, periods, group, user_name)
+        return await self._executor.run(session_sums.by_period, self._store, periods, group, user_name, charge_points)
 
     async def sessions_within(self, from_s: int, to_s: int) -> Sequence[SessionRow]:
         return await self._executor.run(session_sums.within, self._store, from_s, to_s)

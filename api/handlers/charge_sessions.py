@@ -64,7 +64,7 @@ async def correct(request: Request, id: str) -> HTTPResponse:  # noqa: A002 -- s
 
 def viewer_of(request: Request) -> Viewer:
     login = login_of(request)
-    return Viewer(login.role, login.user)
+    return Viewer(login.role, login.user, login.sight)
 
 
 async def _known(request: Request, id: str) -> SessionRecord:  # noqa: A002 -- see above

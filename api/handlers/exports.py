@@ -24,6 +24,7 @@ from api.handlers.audit import audit
 from api.handlers.charge_sessions import viewer_of
 from api.handlers.state import known
 from api.ports import Deps, deps_of
+from api.sight import Sight
 from common.errors import RedisUnavailable
 from common.store.rows import SessionFilter, SessionRow
 
@@ -121,15 +122,15 @@ async def _asked(request: Request, own_parameters: set[str] | tuple[str, ...]) -
         user=wanted.user_name,
         tag=wanted.tag,
         vehicle=wanted.vehicle,
-        charge_point_names=await _charge_point_names(deps),
+        charge_point_names=await _charge_point_names(deps, viewer.sight),
     )
     return _Export(parameters, viewer, wanted, heading)
 
 
-async def _charge_point_names(deps: Deps) -> Mapping[str, str]:
+async def _charge_point_names(deps: Deps, sight: Sight) -> Mapping[str, str]:
     """As far as they are known: a document does without."""
     try:
-        points = known(await deps.state.observe()).state.charge_points
+        points = sight.of(known(await deps.state.observe())).state.charge_points
     except (RedisUnavailable, StateUnknown):
         return {}
     return {identifier: point.name for identifier, point in points.items() if point.name}

@@ -48,13 +48,13 @@ async def site_statistics(request: Request) -> HTTPResponse:
 
 
 async def session_statistics(request: Request) -> HTTPResponse:
-    """Sums of charge sessions by period and group; a driver's own ones only."""
+    """Sums of charge sessions by period and group; a driver's own ones only, at charge points that are theirs."""
     deps, login = deps_of(request), login_of(request)
     parameters = inputs.query(request.query_string, {"by", "from", "to", "group"})
     asked = statistics.periods(parameters, now=deps.clock.now(), zone=deps.settings.time_zone)
     group = statistics.group(parameters)
     only_user = login.user if login.role is Role.DRIVER else None
-    sums = await deps.store.session_sums(asked.spans, group, only_user)
+    sums = await deps.store.session_sums(asked.spans, group, only_user, login.sight.key)
     return json_answer(statistics.sessions(asked, group, sums))
 
 

@@ -145,7 +145,10 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFilter:
-    """Which sessions: from_s ≤ started_at < to_s, and the fields given equal. None: whatever it is."""
+    """Which sessions: from_s ≤ started_at < to_s, and the fields given equal. None: whatever it is.
+
+    `charge_points`: at one of these, besides what `charge_point` asks for.
+    """
 
     from_s: int | None = None
     to_s: int | None = None
@@ -153,6 +156,7 @@ class SessionFilter:
     user_name: str | None = None
     tag: str | None = None
     vehicle: str | None = None
+    charge_points: tuple[str, ...] | None = None
     with_running: bool = True
 
 

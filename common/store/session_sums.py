@@ -25,14 +25,26 @@ _COLUMNS = {
 
 
 def by_period(
-    store: Store, periods: Sequence[tuple[int, int]], group: SessionGroup | None, user_name: str | None = None
+    store: Store,
+    periods: Sequence[tuple[int, int]],
+    group: SessionGroup | None,
+    user_name: str | None = None,
+    charge_points: tuple[str, ...] | None = None,
 ) -> list[SessionSums]:
     """Sums for each period (from ≤ start < to) and each value of `group` that has sessions, in order of both.
 
-    `user_name` leaves the sessions of others out. At most MOST_PERIODS periods are looked at and MOST_ROWS answered.
+    `user_name` leaves the sessions of others out, `charge_points` those at others. At most MOST_PERIODS periods are
+    looked at and MOST_ROWS answered.
     """
-    if not periods:
+    if not periods or charge_points == ():
         return []
+    conditions, chosen = [], []
+    if user_name is not None:
+        conditions.append("s.user_name = ?")
+        chosen.append(user_name)
+    if charge_points is not None:
+        conditions.append(f"s.charge_point IN ({', '.join('?' * len(charge_points))})")
+        chosen += charge_points
     spans = " UNION ALL ".join(["SELECT ? AS from_s, ? AS to_s"] + ["SELECT ?, ?"] * (len(periods) - 1))
     name = f"s.{_COLUMNS[group]}" if group is not None else "NULL"
     query = (
@@ -40,12 +52,10 @@ def by_period(
         " SUM(s.energy_wh), COUNT(s.energy_wh), SUM(s.grid_wh), SUM(s.pv_wh), SUM(s.battery_wh),"
         " COUNT(s.sources_method), SUM(s.cost_millicents), COUNT(s.cost_millicents)"
         f" FROM ({spans}) p JOIN charge_session s ON s.started_at >= p.from_s AND s.started_at < p.to_s"
-        f"{' WHERE s.user_name = ?' if user_name is not None else ''}"
+        f"{' WHERE ' if conditions else ''}{' AND '.join(conditions)}"
         f" GROUP BY p.from_s, name ORDER BY p.from_s, name LIMIT {MOST_ROWS}"
     )
-    values = [instant for period in periods[:MOST_PERIODS] for instant in period]
-    if user_name is not None:
-        values.append(user_name)  # type: ignore[arg-type]
+    values = [*(instant for period in periods[:MOST_PERIODS] for instant in period), *chosen]
 
     def work(db: Any) -> list[SessionSums]:
         return [

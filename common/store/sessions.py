@@ -265,7 +265,12 @@ def _conditions(wanted: SessionFilter) -> tuple[list[str], dict[str, Value]]:
     conditions = [condition for condition, _ in asked.values()]
     if not wanted.with_running:
         conditions.append("ended_at IS NOT NULL")
-    return conditions, {name: value for name, (_, value) in asked.items()}
+    arguments: dict[str, Value] = {name: value for name, (_, value) in asked.items()}
+    if wanted.charge_points is not None:
+        among = {f"among_{number}": name for number, name in enumerate(wanted.charge_points)}
+        conditions.append(f"charge_point IN ({', '.join(f'${name}' for name in among)})" if among else "1 = 0")
+        arguments |= among
+    return conditions, arguments
 
 
 def _faults(changes: Mapping[str, Value]) -> dict[str, str]:

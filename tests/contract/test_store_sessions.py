@@ -183,6 +183,10 @@ class TestPages:
         assert found(tag="A", charge_point="1") == [(100, "1")]
         assert found(user_name="anna") == found(vehicle="Ioniq") == [(100, "1")]
         assert found(with_running=False) == [(200, "2"), (200, "1"), (100, "1")]
+        assert found(charge_points=("2", "9")) == [(300, "2"), (200, "2")]
+        assert found(charge_points=("1", "2"), tag="A") == [(200, "2"), (100, "1")]
+        assert found(charge_points=("2",), charge_point="1") == found(charge_points=()) == []
+        assert found(charge_points=("' OR 1=1 -- $x %s ?",)) == []
         assert found(tag="' OR 1=1 -- $x %s ?") == []
 
     @settings(

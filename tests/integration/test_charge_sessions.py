@@ -1,5 +1,8 @@
 """Charge sessions by the api on a real store: pages, filters, who sees what, corrections."""
 
+import io
+import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.handlers import logins
 from common.security import totp
 from common.store import sessions, users
 from common.store.bind import Store, open_store
@@ -192,6 +196,45 @@ def test_a_viewer_sees_all_but_not_who(api: RunningApi, store: Store) -> None:
             assert problem(api.get(f"/api/v1/{path}?{query}"))["code"] == "not_allowed"
 
 
+@pytest.mark.parametrize("name", ["driver", "viewer"])
+def test_sessions_elsewhere_do_not_exist_for_a_limited_user(
+    api: RunningApi, store: Store, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in lists, files and sums, nor by id or a filter; own sessions at their charge points are all there."""
+    rows = list(charged(24))
+    ids = stored(store, rows)
+    visible = {
+        number
+        for number, row in zip(ids, rows, strict=True)
+        if row.charge_point == "2" and (name == "viewer" or row.user_name == "driver")
+    }
+    monkeypatch.setattr(logins, "KNOWN_FOR_S", 0)
+    users.change(store, name, charge_points=["2", "9"])
+    try:
+        assert {item["id"] for item in all_pages(api, {}, name)} == visible
+        assert all_pages(api, {"charge_point": "1"}, name) == []
+        elsewhere = {number for number, row in zip(ids, rows, strict=True) if row.charge_point == "1"}
+        answers = [api.get(f"/api/v1/sessions/{number}", name) for number in (min(elsewhere), max(elsewhere), 99_999)]
+        assert {answer.status_code for answer in answers} == {404}
+        assert len({answer.text for answer in answers}) == 1
+        assert api.get(f"/api/v1/sessions/{min(visible)}", name).json()["charge_point"] == "2"
+        text = api.get("/api/v1/sessions.csv?separator=comma", name).text
+        assert {int(line.partition(",")[0]) for line in text.splitlines()[1:]} == visible
+        with zipfile.ZipFile(io.BytesIO(api.get("/api/v1/sessions.xlsx", name).content)) as book:
+            sheet = book.read("xl/worksheets/sheet1.xml").decode()
+        assert {int(number) for number in re.findall(r'<c r="A[0-9]+"[^>]*><v>([0-9]+)</v>', sheet)} == visible
+        assert api.get("/api/v1/sessions.pdf", name).content.startswith(b"%PDF")
+        sums = api.get("/api/v1/statistics/sessions?by=year&group=charge_point&from=2026-06-01T00:00:00Z", name)
+        if name == "driver":
+            assert [item["charge_point"] for item in sums.json()["items"]] == ["2"]
+            assert sums.json()["total"]["sessions"] == len(visible)
+        else:
+            assert problem(sums)["code"] == "not_allowed"
+    finally:
+        users.change(store, name, charge_points=None)
+        api.get("/api/v1/sessions", name)  # the api knows it now, for the tests that follow
+
+
 def test_nothing_new_is_304(api: RunningApi, store: Store) -> None:
     """Until a session changes; another reader has another tag."""
     ids = stored(store, charged(2))
@@ -304,8 +347,6 @@ class TestCorrections:
     def test_by_somebody_who_was_disabled_are_refused(self, elevated: RunningApi, store: Store) -> None:
         """Even with a token and an elevation that still last."""
         (number,) = stored(store, charged(1))
-        hashed = users.get(store, "admin")
-        assert hashed is not None
-        users.add(store, name="other", password_hash=hashed.password_hash, role="admin", created_at=1)
+        users.add(store, name="another", password_hash="-", role="admin", created_at=0)  # or the last one stays
         users.set_disabled(store, "admin", True)
         assert problem(self.patch(elevated, number, {"reason": "x", "tag": None}))["code"] == "login_required"
