@@ -82,7 +82,7 @@ ACCOUNT = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
 ENROLS = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED, before_totp=True)
 LEGACY = Rule(scope=Scope.LEGACY)
 OWN_CARDS = Rule(roles=DRIVERS, scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
-OWN_PROFILES = Rule(roles=DRIVERS, scope=Scope.ACCOUNT)
+OWN_PROFILES = Rule(roles=DRIVERS, scope=Scope.ACCOUNT, limited=Limited.FILTERED)
 ADMIN_READS = Rule(roles=ADMINS, limited=Limited.UNAFFECTED)
 ADMIN_ACTS = Rule(roles=ADMINS, needs_elevation=True, limited=Limited.UNAFFECTED)
 

@@ -110,9 +110,14 @@ def check_sight(state: SiteState, sight: Sight, charge_point: str | None, wishes
         raise NotAllowed("you may steer some charge points of this site, so name one")
     if not sight.sees(charge_point):
         raise UnknownChargePoint("there is no such charge point")
-    is_shared = "mode" in wishes and state.meta.generation.startswith("1.")
+    is_shared = not wishes.keys().isdisjoint(site_wide(state))
     if is_shared and not all(sight.sees(name) for name in state.charge_points):
         raise NotAllowed("the mode is the whole site's here, and you may steer some of its charge points only")
+
+
+def site_wide(state: SiteState) -> frozenset[str]:
+    """The wishes of a driver that change every charge point of the site."""
+    return frozenset({"mode"}) if state.meta.generation.startswith("1.") else frozenset()
 
 
 def common_modes(state: SiteState) -> list[Mode]:

@@ -13,7 +13,7 @@ import msgspec
 
 from api import control, instants
 from api.access import Role
-from api.errors import ElevationRequired, NotAllowed, NotPossible
+from api.errors import ElevationRequired, NotAllowed, NotPossible, UnknownChargePoint
 from api.inputs import whole_number
 from api.rfid_shapes import (
     DryRunAnswer,
@@ -25,10 +25,11 @@ from api.rfid_shapes import (
     ScanCommandShape,
     TagShape,
 )
+from api.sight import Sight
 from common import commands
 from common.errors import AppError, FieldError
 from common.model import SiteState
-from common.profiles import DAYS, WISHES, Decision, Outcome, Profile
+from common.profiles import DAYS, SITE_WIDE_REFUSED, WISHES, Decision, Outcome, Profile
 from common.store.rows import LearningRow, ScanFilter, ScanRow, TagRow
 from common.tags import tag_of
 
@@ -61,8 +62,11 @@ def tag(text: str) -> str:
     return known
 
 
-def profile_of(body: ProfileBody, user: str, state: SiteState | None) -> Profile:
-    """A profile as somebody wishes it. Raises FieldError or NotPossible, the latter where the state is known."""
+def profile_of(body: ProfileBody, user: str, sight: Sight, state: SiteState | None) -> Profile:
+    """A profile as somebody wishes it, for a user who has `sight`.
+
+    Raises FieldError, UnknownChargePoint, NotAllowed or NotPossible, as far as the state is known.
+    """
     faults: dict[str, str] = {}
     wishes = {name: value for name, value in msgspec.to_builtins(body).items() if name in WISHES}
     if not wishes:
@@ -83,9 +87,7 @@ def profile_of(body: ProfileBody, user: str, state: SiteState | None) -> Profile
         faults["tag"] = _TAG_WORDS
     if faults:
         raise FieldError("some fields are missing or wrong", faults)
-    if state is not None:
-        _check_possible(state, body.charge_point, wishes)
-    return Profile(
+    profile = Profile(
         name=body.name,
         user=user,
         tag=None if body.tag is None else tag_of(body.tag),
@@ -98,6 +100,24 @@ def profile_of(body: ProfileBody, user: str, state: SiteState | None) -> Profile
         restores=body.restores,
         is_enabled=body.is_enabled,
     )
+    check_sight(profile, sight, state)
+    if state is not None:
+        _check_possible(state, profile.charge_point, wishes, sight)
+    return profile
+
+
+def check_sight(profile: Profile, sight: Sight, state: SiteState | None) -> None:
+    """Raises UnknownChargePoint or NotAllowed for a profile that its limited user may not have.
+
+    What a scan changes is decided anew then, by the limits and the wallbox of then (common/profiles.py).
+    """
+    if not sight.is_limited:
+        return
+    if profile.charge_point is not None and not sight.sees(profile.charge_point):
+        raise UnknownChargePoint("there is no such charge point")
+    is_shared = state is not None and not profile.wishes.keys().isdisjoint(control.site_wide(state))
+    if state is not None and is_shared and not all(sight.sees(name) for name in state.charge_points):
+        raise NotAllowed(SITE_WIDE_REFUSED)
 
 
 def local_instant(text: str, zone: tzinfo) -> float:
@@ -219,10 +239,10 @@ def with_id(profile: Profile, profile_id: int) -> Profile:
     return replace(profile, id=profile_id)
 
 
-def _check_possible(state: SiteState, charge_point: str | None, wishes: Mapping[str, Any]) -> None:
-    """Of a profile for any charge point, at least one must be able to do it."""
+def _check_possible(state: SiteState, charge_point: str | None, wishes: Mapping[str, Any], sight: Sight) -> None:
+    """Of a profile for any charge point, at least one of theirs must be able to do it."""
     error: AppError | None = None
-    for number in [charge_point] if charge_point is not None else sorted(state.charge_points):
+    for number in [charge_point] if charge_point is not None else sorted(filter(sight.sees, state.charge_points)):
         try:
             control.check_possible(state, number, wishes)
         except (FieldError, NotPossible) as exc:

@@ -9,7 +9,7 @@ before those for any; then those bound to weekdays or hours before those that al
 one that is valid at the time of the scan counts, and no other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # nobody's tag
     LEARNED = "learned"  # it was nobody's, and is the card of whoever waited for one
     LATE = "late"  # heard of too long after it happened, or nobody knows when it did
-    NOT_ALLOWED = "not_allowed"  # the user is disabled, or may only look
+    NOT_ALLOWED = "not_allowed"  # the user is disabled, may only look, or is limited to other charge points
     NO_PROFILE = "no_profile"
     NOT_VALID = "not_valid"  # there are profiles, and none holds here and now
     NO_CHARGE_POINT = "no_charge_point"  # nobody knows at which one
@@ -86,11 +86,15 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a tag is."""
+    """Whose a tag is. `charge_points` are those that an admin limited them to; None: all."""
 
     name: str
     role: str
     is_disabled: bool
+    charge_points: tuple[str, ...] | None = None
+
+    def may_charge_at(self, charge_point: str) -> bool:
+        return self.charge_points is None or charge_point in self.charge_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +120,17 @@ class Decision:
 
 
 def decide(
-    book: Book, tag: str, at: float, charge_point: str | None, plugs: Mapping[str, bool | None], zone: tzinfo
+    book: Book,
+    tag: str,
+    at: float,
+    charge_point: str | None,
+    plugs: Mapping[str, bool | None],
+    zone: tzinfo,
+    *,
+    site_wide: Collection[str],
 ) -> Decision:
     """What `tag` does at an instant. `charge_point` None: the wallbox did not say where; `plugs` has all of the
-    site."""
+    site. `site_wide` are the wishes that change every charge point: for those alone who may charge at all of them."""
     owner = book.owners.get(tags.key(tag))
     if owner is None:
         return Decision(Outcome.UNKNOWN)
@@ -130,27 +141,39 @@ def decide(
     if not found:
         return Decision(Outcome.NO_PROFILE, owner)
     reasons = []
+    outcome = Outcome.NOT_VALID
+    theirs = {number: is_plugged for number, is_plugged in plugs.items() if owner.may_charge_at(number)}
     for profile in found:
         where = profile.charge_point or charge_point
         fault = _fault(profile, at, charge_point, zone)
         if fault is not None:
             reasons.append(f"{profile.name}: {fault}")
             continue
+        if where is not None and not owner.may_charge_at(where):
+            outcome = Outcome.NOT_ALLOWED
+            reasons.append(f"{profile.name}: charge point {where} is not among the user's")
+            continue
+        if len(theirs) < len(plugs) and not profile.wishes.keys().isdisjoint(site_wide):
+            outcome = Outcome.NOT_ALLOWED
+            reasons.append(f"{profile.name}: {SITE_WIDE_REFUSED}")
+            continue
         reasons.append(f"{profile.name}: holds")
         if where is None:
-            where = _only_one(plugs)
+            where = _only_one(theirs)
         if where is None:
             return Decision(Outcome.NO_CHARGE_POINT, owner, profile, reasons=(*reasons, NO_CHARGE_POINT))
         if where not in plugs:
             return Decision(Outcome.NO_CHARGE_POINT, owner, profile, reasons=(*reasons, f"there is no {where} here"))
         return Decision(Outcome.APPLYING, owner, profile, where, tuple(reasons))
-    return Decision(Outcome.NOT_VALID, owner, reasons=tuple(reasons))
+    return Decision(outcome, owner, reasons=tuple(reasons))
 
 
 def learnt_by(user: str) -> str:
     """What a scan says when its card has become a user's."""
     return f"it is {user}'s card from now on"
 
+
+SITE_WIDE_REFUSED = "the mode is the whole site's here, and the user may charge at some charge points only"
 
 NO_CHARGE_POINT = "the wallbox did not say at which charge point, and not exactly one has a car: name it in the profile"
 

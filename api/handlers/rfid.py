@@ -6,16 +6,18 @@ from urllib.parse import unquote
 
 from sanic import HTTPResponse, Request
 
-from api import inputs, rfid
+from api import control, inputs, rfid
 from api.access import Role
 from api.errors import LoginRequired, NotAllowed, NotFound
 from api.handlers.answers import json_answer
 from api.ports import deps_of, login_of
 from api.rfid_shapes import DryRunBody, LearnBody, ProfileBody, ProfilesAnswer, ScansAnswer, TagBody, TagsAnswer
+from api.sight import EVERYTHING, Sight
 from common import logs
 from common.errors import RedisUnavailable
 from common.model import SiteState
 from common.profiles import Profile, decide
+from common.store import users
 from common.store.errors import ProfileUnknown, UserUnknown
 from common.store.rows import UserRow
 from common.store.users import name_key
@@ -120,7 +122,8 @@ async def dry_run(request: Request) -> HTTPResponse:
     book = await deps.cards.book()
     state = await _state(request)
     plugs = {} if state is None else {number: one.is_plugged for number, one in state.charge_points.items()}
-    decision = decide(book, tag, at, body.charge_point, plugs, zone)
+    site_wide = frozenset() if state is None else control.site_wide(state)
+    decision = decide(book, tag, at, body.charge_point, plugs, zone, site_wide=site_wide)
     if decision.owner is not None and decision.owner.name != asker.name and asker.role != Role.ADMIN:
         raise NotFound("this tag is none of yours")
     return json_answer(rfid.dry_run(decision, at, zone, state))
@@ -145,7 +148,7 @@ async def _save(request: Request, known: Profile | None) -> Profile:
     asker = await _asker(request)
     owner = body.user or (known.user if known is not None else asker.name)
     _decide(request, asker, owner, is_writing=True)
-    wished = rfid.profile_of(body, owner, await _state(request))
+    wished = rfid.profile_of(body, owner, await _sight(request, owner), await _state(request))
     if known is not None and known.id is not None:
         wished = rfid.with_id(wished, known.id)
     try:
@@ -191,6 +194,14 @@ async def _asker(request: Request) -> UserRow:
     if user.role == Role.VIEWER:
         raise NotAllowed("your role does not allow this any more")
     return user
+
+
+async def _sight(request: Request, owner: str) -> Sight:
+    """What the user whose profile it is may see, as they are now. Raises NotFound."""
+    account = await deps_of(request).store.run(users.get_account, owner)
+    if account is None:
+        raise NotFound("there is no such user")
+    return EVERYTHING if account.charge_points is None else Sight(frozenset(account.charge_points))
 
 
 async def _state(request: Request) -> SiteState | None:

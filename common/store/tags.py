@@ -35,8 +35,22 @@ def owner_of(store: Store, tag: str) -> str | None:
 
 
 def owners(db: Any) -> Mapping[str, Owner]:
-    """Everybody's tags by `common.tags.key`; within a unit of work. Tags of users who are gone are nobody's."""
-    users = {user.id: Owner(user.name, user.role, bool(user.is_disabled)) for user in db.User.select()}
+    """Everybody's tags by `common.tags.key`, with what limits them; within a unit of work.
+
+    Tags of users who are gone are nobody's.
+    """
+    limits: dict[int, list[str]] = {}
+    for limit in db.UserChargePoint.select():
+        limits.setdefault(limit.user_id, []).append(limit.charge_point)
+    users = {
+        user.id: Owner(
+            user.name,
+            user.role,
+            bool(user.is_disabled),
+            tuple(sorted(limits[user.id])) if user.id in limits else None,
+        )
+        for user in db.User.select()
+    }
     return {tag.tag_key: users[tag.user_id] for tag in db.Tag.select() if tag.user_id in users}
 
 

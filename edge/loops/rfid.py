@@ -263,11 +263,15 @@ class RfidLoop:
                 return visit
             return profiles.ended(visit, Outcome.PROFILES_UNKNOWN, "the database is away", now)
         plugs = {number: point.is_plugged for number, point in state.charge_points.items()}
-        decision = decide(book, tag, visit.scan.scanned_at, visit.scan.charge_point, plugs, self._zone)
+        generation = state.meta.generation
+        decision = decide(
+            *(book, tag, visit.scan.scanned_at, visit.scan.charge_point, plugs, self._zone),
+            site_wide=self._site_wide[generation],
+        )
         if decision.outcome is Outcome.UNKNOWN and (learner := self._learn(tag)) is not None:
             return profiles.ended(visit, Outcome.LEARNED, learnt_by(learner), now)
         point = state.charge_points.get(decision.charge_point or "")
-        return profiles.judged(visit, decision, now, point, is_by_mode=rfid.has_templates(state.meta.generation))
+        return profiles.judged(visit, decision, now, point, is_by_mode=rfid.has_templates(generation))
 
     def _learn(self, tag: str) -> str | None:
         try:

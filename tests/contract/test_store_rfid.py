@@ -112,6 +112,8 @@ def test_presets_come_back_as_they_went_in(store: Store) -> None:
     assert saved == replace(full, id=saved.id, tag="00a1")
     assert profiles.book(store).profiles == [saved]
     assert profiles.book(store).owners == {"00A1": Owner("Jürgen", "driver", False)}
+    users.change(store, "jürgen", charge_points=["3", "1"])
+    assert profiles.book(store).owners == {"00A1": Owner("Jürgen", "driver", False, ("1", "3"))}
     changed = profiles.save(store, replace(PRESET, id=saved.id))
     assert profiles.list_all(store, "jürgen") == [changed]
     assert profiles.list_all(store, "Berta") == []

@@ -286,5 +286,35 @@ def test_what_was_a_user_s_is_not_the_next_one_s_of_this_name(api: RunningApi, s
     users.add(store, name="carl", password_hash="-", role="driver", created_at=0)
     assert tags.owner_of(store, "00C1") is None
     assert tags.of_user(store, "carl") == []
-    assert _ask(api, "GET", "rfid/scans", "admin").json()["items"][0]["user"] is None
+    assert _ask(api, "GET", "rfid/scans", "admin").json()["items"][0]["user"].startswith("former user")
+    assert _ask(api, "GET", "rfid/scans?user=carl", "admin").json()["items"] == []
     assert _ask(api, "POST", "users/driver/tags", body={"tag": "00C1"}).status_code == 201
+
+
+def test_a_limited_users_profiles_stay_at_their_charge_points(api: RunningApi, store: Store) -> None:
+    """Whoever writes them, they or an admin; the mode is the whole site's with openWB 1.9; a dry run says the same."""
+    users.change(store, "berta", charge_points=["2"])
+    tags.add(store, "berta", "B1", None, 0)
+    _elevate(api)
+    try:
+        for name, more in (("berta", {}), ("admin", {"user": "berta"})):
+            for wish, code in (
+                ({"current_a": 10, "charge_point": "1"}, "unknown_charge_point"),
+                ({"current_a": 10, "charge_point": "9"}, "unknown_charge_point"),
+                ({"mode": "pv"}, "not_allowed"),
+                ({"mode": "pv", "charge_point": "2"}, "not_allowed"),
+            ):
+                answer = _ask(api, "POST", "profiles", name, {"name": "x", **wish, **more})
+                assert problem(answer)["code"] == code, (name, wish)
+        made = _ask(api, "POST", "profiles", "berta", {"name": "x", "current_a": 10})
+        assert made.status_code == 201, made.text
+        changed = _ask(api, "PUT", f"profiles/{made.json()['id']}", "berta", {"name": "x", "mode": "pv"})
+        assert problem(changed)["code"] == "not_allowed"
+        assert [item["name"] for item in _ask(api, "GET", "profiles", "berta").json()["items"]] == ["x"]
+        for charge_point, outcome in (("2", "apply"), ("1", "not_allowed"), ("9", "not_allowed"), (None, "apply")):
+            told = _ask(api, "POST", "profiles/dry-run", "berta", {"tag": "B1", "charge_point": charge_point}).json()
+            assert told["outcome"] == outcome, told
+        assert _ask(api, "GET", "rfid/scans", "berta").json()["items"] == []
+        assert _ask(api, "POST", "profiles", "admin", {"name": "own", "mode": "pv"}).status_code == 201
+    finally:
+        users.change(store, "berta", charge_points=None)

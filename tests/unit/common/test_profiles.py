@@ -21,9 +21,11 @@ def profile(name: str = "one", **more: Any) -> Profile:
     return Profile(**{"name": name, "user": "anna", "wishes": {"mode": "pv"}, **more})
 
 
-def book(*profiles: Profile, role: str = "driver", is_disabled: bool = False) -> Book:
+def book(
+    *profiles: Profile, role: str = "driver", is_disabled: bool = False, charge_points: tuple[str, ...] | None = None
+) -> Book:
     numbered = [profile if profile.id else Profile(**_fields(profile), id=n) for n, profile in enumerate(profiles, 1)]
-    return Book({"00A1": Owner("anna", role, is_disabled)}, numbered)
+    return Book({"00A1": Owner("anna", role, is_disabled, charge_points)}, numbered)
 
 
 def _fields(one: Profile) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def test_the_order_in_which_profiles_count() -> None:
     expected = ["tag, point", "tag, any, windowed", "tag, any", "tag, any, younger", "user, point", "user, any"]
     order = []
     while profiles:
-        chosen = decide(book(*profiles), "00a1", SUNDAY_23, "1", PLUGS, BERLIN).profile
+        chosen = decide(book(*profiles), "00a1", SUNDAY_23, "1", PLUGS, BERLIN, site_wide=()).profile
         assert chosen is not None
         order.append(chosen.name)
         profiles = [one for one in profiles if one.name != chosen.name]
@@ -109,10 +111,10 @@ def test_the_order_in_which_profiles_count() -> None:
 )
 def test_why_a_profile_does_not_hold(one: Profile, why: str) -> None:
     """In words, one reason for each; the next one still has its turn."""
-    decision = decide(book(one), "00A1", SUNDAY_23, "1", PLUGS, BERLIN)
+    decision = decide(book(one), "00A1", SUNDAY_23, "1", PLUGS, BERLIN, site_wide=())
     assert (decision.outcome, decision.reasons) == (Outcome.NOT_VALID, (f"one: {why}",))
     other = profile("two", charge_point="1") if one.charge_point == "2" else profile("two")
-    decision = decide(book(one, other), "00A1", SUNDAY_23, "1", PLUGS, BERLIN)
+    decision = decide(book(one, other), "00A1", SUNDAY_23, "1", PLUGS, BERLIN, site_wide=())
     assert decision.profile is not None
     assert decision.profile.name == "two"
 
@@ -121,7 +123,7 @@ def test_who_has_nothing_to_apply() -> None:
     """An unknown card, a disabled user, one who may only look, one without a profile, others' profiles."""
 
     def outcome(known: Book, tag: str = "00A1") -> Outcome:
-        return decide(known, tag, SUNDAY_23, "1", PLUGS, BERLIN).outcome
+        return decide(known, tag, SUNDAY_23, "1", PLUGS, BERLIN, site_wide=()).outcome
 
     assert outcome(book(profile()), "00A2") is Outcome.UNKNOWN
     assert outcome(book(profile(), is_disabled=True)) is Outcome.NOT_ALLOWED
@@ -144,7 +146,7 @@ def test_who_has_nothing_to_apply() -> None:
 )
 def test_where_if_the_wallbox_does_not_say(plugs: dict[str, bool | None], named: str | None, where: str | None) -> None:
     """The profile's charge point, or the only one, or the only one with a car; else nowhere."""
-    decision = decide(book(profile(charge_point=named)), "00A1", SUNDAY_23, None, plugs, BERLIN)
+    decision = decide(book(profile(charge_point=named)), "00A1", SUNDAY_23, None, plugs, BERLIN, site_wide=())
     assert decision.outcome is (Outcome.APPLYING if where else Outcome.NO_CHARGE_POINT)
     assert where is None or decision.charge_point == where
 
@@ -160,3 +162,35 @@ def test_tags_are_text(text: str) -> None:
     assert tag.isprintable()
     assert key(tag.lower()) == key(tag.upper())
     assert len(redacted(tag)) <= 3
+
+
+@pytest.mark.parametrize("site_wide", [(), ("mode",)])
+@pytest.mark.parametrize("wishes", [{"mode": "pv"}, {"current_a": 10}])
+@pytest.mark.parametrize("limits", [None, ("1", "2"), ("2",), ("2", "9"), ("9",)])
+@pytest.mark.parametrize("scanned", [None, "1", "2"])
+@pytest.mark.parametrize("named", [None, "1", "2"])
+def test_a_card_changes_nothing_that_is_not_its_users(
+    named: str | None, scanned: str | None, limits: Any, wishes: Any, site_wide: Any
+) -> None:
+    """Neither where it is scanned nor where its profile says, nor the whole site's mode; and says so."""
+    known = book(profile(charge_point=named, wishes=wishes), charge_points=limits)
+    decision = decide(known, "00A1", SUNDAY_23, scanned, PLUGS, BERLIN, site_wide=site_wide)
+    if decision.outcome is Outcome.APPLYING:
+        assert limits is None or decision.charge_point in limits
+        assert limits is None or {*PLUGS} <= {*limits} or not {*wishes} & {*site_wide}
+    else:
+        assert decision.profile is None or decision.outcome is Outcome.NO_CHARGE_POINT
+    if limits == ("2",):
+        may = "1" not in (named, scanned) and not (site_wide and "mode" in wishes)
+        other = {*filter(None, (named, scanned))} == {"1", "2"}  # a profile for elsewhere does not hold at all
+        expected = Outcome.APPLYING if may else Outcome.NOT_VALID if other else Outcome.NOT_ALLOWED
+        assert decision.outcome is expected, decision
+
+
+def test_of_a_limited_users_profiles_the_first_one_they_may_use_counts() -> None:
+    """One for a charge point of theirs, though an older one would be for another; reasons name each."""
+    known = book(profile("site", wishes={"mode": "pv"}), profile("own", wishes={"current_a": 6}), charge_points=("2",))
+    decision = decide(known, "00A1", SUNDAY_23, None, PLUGS, BERLIN, site_wide=("mode",))
+    assert decision.profile is not None
+    assert (decision.profile.name, decision.charge_point) == ("own", "2")
+    assert "whole site" in decision.reasons[0]

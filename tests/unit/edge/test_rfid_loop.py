@@ -16,7 +16,7 @@ from common.errors import RedisUnavailable, StoreUnavailable
 from common.health import Health
 from common.health import Status as HealthStatus
 from common.model import ChargePoint, Meta, Mode, SiteState, Snapshot
-from common.profiles import Book, Owner, Profile
+from common.profiles import SITE_WIDE_REFUSED, Book, Owner, Profile
 from common.store.rows import ScanRow
 from edge import profiles
 from edge.adapters.rfid_file import RfidFile
@@ -100,6 +100,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.mode = Mode.PV
         self.is_plugged = True
+        self.others: dict[str, ChargePoint] = {}
         self.cards = CardsDouble()
         self.wishes = WishesDouble(self)
         self.health = Health(SystemClock())
@@ -109,7 +110,7 @@ class Site:
 
     def snapshot(self) -> Snapshot:
         point = ChargePoint(is_plugged=self.is_plugged, mode=self.mode)
-        state = SiteState(meta=Meta(generation="1.9", is_stale=False), charge_points={"1": point})
+        state = SiteState(meta=Meta(generation="1.9", is_stale=False), charge_points={"1": point, **self.others})
         return Snapshot(seq=1, updated_at=time.time(), state=state)
 
     def scan(self, tag: str = CARD, *, retained: bool = False, ago_s: int = 0) -> str:
@@ -169,6 +170,20 @@ def test_restarts_lose_nothing_and_repeat_nothing(site: Site) -> None:
         site.until("restored")
     assert (site.mode, len(site.heard), len(site.wishes.submitted)) == (Mode.PV, 1, 2)
     assert [(one.origin, one.by, one.charge_point) for one in site.wishes.submitted] == [("rfid", "anna", "1")] * 2
+
+
+def test_a_limited_users_card_leaves_the_whole_sites_mode_alone(site: Site) -> None:
+    """openWB 1.9 has one mode for all charge points; the scan says why nothing was done."""
+    known = site.cards.book_.profiles
+    site.cards.book_ = Book({CARD: Owner("anna", "driver", False, charge_points=("1",))}, known)
+    site.others = {"2": ChargePoint(is_plugged=True)}
+    with site.edge():
+        site.scan()
+        site.until("not_allowed")
+    (row,) = site.cards.rows.values()
+    assert row.detail is not None
+    assert SITE_WIDE_REFUSED in row.detail
+    assert (site.wishes.submitted, site.mode) == ([], Mode.PV)
 
 
 def test_a_database_that_is_away(site: Site) -> None:
