@@ -31,7 +31,7 @@ from common.errors import AppError, FieldError
 from common.model import SiteState
 from common.profiles import DAYS, SITE_WIDE_REFUSED, WISHES, Decision, Outcome, Profile
 from common.store.rows import LearningRow, ScanFilter, ScanRow, TagRow
-from common.tags import tag_of
+from common.tags import redacted, tag_of
 
 MOST_SCANS = 200
 DEFAULT_SCANS = 50
@@ -233,6 +233,16 @@ def scan_shape(row: ScanRow) -> ScanAnswer:
         detail=row.detail,
         commands=[ScanCommandShape(one.id, one.purpose, one.status) for one in row.commands],
     )
+
+
+def audit_subject(profile: Profile) -> str:
+    return f"{profile.user}, {profile.id}"
+
+
+def audit_values(profile: Profile) -> dict[str, Any]:
+    """A profile as the audit keeps it: of a tag no more than its end."""
+    values: dict[str, Any] = msgspec.to_builtins(profile_shape(profile))
+    return {**values, "tag": None if profile.tag is None else redacted(profile.tag)}
 
 
 def with_id(profile: Profile, profile_id: int) -> Profile:

@@ -8,12 +8,13 @@ from sanic import HTTPResponse, Request
 
 from api import control, inputs, rfid
 from api.access import Role
+from api.audit import changed
 from api.errors import LoginRequired, NotAllowed, NotFound
 from api.handlers.answers import json_answer
+from api.handlers.audit import audit
 from api.ports import deps_of, login_of
 from api.rfid_shapes import DryRunBody, LearnBody, ProfileBody, ProfilesAnswer, ScansAnswer, TagBody, TagsAnswer
 from api.sight import EVERYTHING, Sight
-from common import logs
 from common.errors import RedisUnavailable
 from common.model import SiteState
 from common.profiles import Profile, decide
@@ -23,8 +24,6 @@ from common.store.rows import UserRow
 from common.store.users import name_key
 from common.tags import redacted
 
-log = logs.get(__name__)
-
 SCAN_PARAMETERS = ("from", "to", "outcome", "charge_point", "user", "cursor", "limit")
 
 _PROFILE_ID = re.compile(r"[1-9][0-9]{0,17}")
@@ -32,7 +31,7 @@ _PROFILE_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 async def list_tags(request: Request, name: str) -> HTTPResponse:
     inputs.query(request.query_string, ())
-    owner, _ = await _owner(request, name, is_writing=False)
+    owner = await _owner(request, name, is_writing=False)
     rows = await deps_of(request).cards.tags(owner)
     return json_answer(TagsAnswer([rfid.tag_shape(row) for row in rows]))
 
@@ -40,41 +39,42 @@ async def list_tags(request: Request, name: str) -> HTTPResponse:
 async def add_tag(request: Request, name: str) -> HTTPResponse:
     body = inputs.body(request.body, TagBody)
     tag = rfid.tag(body.tag)
-    owner, asker = await _owner(request, name, is_writing=True)
+    owner = await _owner(request, name, is_writing=True)
     row = await deps_of(request).cards.add_tag(owner, tag, body.label, int(time.time()))
-    log.info("tag_added", tag=redacted(tag), user=owner, by=asker.name)
+    audit(request, "tag_add", subject=owner, new={"tag": redacted(tag), "label": row.label})
     return json_answer(rfid.tag_shape(row), status=201)
 
 
 async def remove_tag(request: Request, name: str, tag: str) -> HTTPResponse:
     inputs.query(request.query_string, ())
-    owner, asker = await _owner(request, name, is_writing=True)
+    owner = await _owner(request, name, is_writing=True)
     text = _text(tag)
     if not await deps_of(request).cards.remove_tag(owner, text):
         raise NotFound("this user has no such tag")
-    log.info("tag_removed", tag=redacted(text), user=owner, by=asker.name)
+    audit(request, "tag_remove", subject=owner, old={"tag": redacted(text)})
     return HTTPResponse(None, 204)
 
 
 async def wait_for_card(request: Request, name: str) -> HTTPResponse:
     """The next unknown card is this user's; in real time, since a person walks to the wallbox."""
     body = inputs.body(request.body, LearnBody) if request.body else LearnBody()
-    owner, asker = await _owner(request, name, is_writing=True)
+    owner = await _owner(request, name, is_writing=True)
     row = await deps_of(request).cards.wait_for_card(owner, body.label, int(time.time()))
-    log.info("card_awaited", user=owner, by=asker.name)
+    audit(request, "card_await", subject=owner, new={"label": row.label})
     return json_answer(rfid.learning_shape(row, time.time()))
 
 
 async def learning(request: Request, name: str) -> HTTPResponse:
     inputs.query(request.query_string, ())
-    owner, _ = await _owner(request, name, is_writing=False)
+    owner = await _owner(request, name, is_writing=False)
     return json_answer(rfid.learning_shape(await deps_of(request).cards.learning(owner), time.time()))
 
 
 async def stop_waiting(request: Request, name: str) -> HTTPResponse:
     inputs.query(request.query_string, ())
-    owner, _ = await _owner(request, name, is_writing=True)
-    await deps_of(request).cards.stop_waiting(owner)
+    owner = await _owner(request, name, is_writing=True)
+    if await deps_of(request).cards.stop_waiting(owner):
+        audit(request, "card_await_end", subject=owner)
     return HTTPResponse(None, 204)
 
 
@@ -106,7 +106,7 @@ async def remove_profile(request: Request, id: str) -> HTTPResponse:  # noqa: A0
     known = await _profile(request, id, is_writing=True)
     if known.id is None or not await deps_of(request).cards.remove_profile(known.id):
         raise NotFound("there is no such profile")
-    log.info("profile_removed", profile=known.id, user=known.user, by=login_of(request).user)
+    audit(request, "profile_remove", subject=rfid.audit_subject(known), old=rfid.audit_values(known))
     return HTTPResponse(None, 204)
 
 
@@ -155,7 +155,11 @@ async def _save(request: Request, known: Profile | None) -> Profile:
         saved = await deps_of(request).cards.save_profile(wished)
     except (UserUnknown, ProfileUnknown) as exc:
         raise NotFound(exc.message) from exc
-    log.info("profile_saved", profile=saved.id, user=saved.user, by=asker.name)
+    if known is None:
+        audit(request, "profile_add", subject=rfid.audit_subject(saved), new=rfid.audit_values(saved))
+    else:
+        old, new = changed(rfid.audit_values(known), rfid.audit_values(saved))
+        audit(request, "profile_change", subject=rfid.audit_subject(saved), old=old, new=new)
     return saved
 
 
@@ -169,15 +173,15 @@ async def _profile(request: Request, text: str, *, is_writing: bool) -> Profile:
     return known
 
 
-async def _owner(request: Request, name: str, *, is_writing: bool) -> tuple[str, UserRow]:
-    """The user that a path names, as they are spelt, and who asks."""
+async def _owner(request: Request, name: str, *, is_writing: bool) -> str:
+    """The user that a path names, as they are spelt."""
     asker = await _asker(request)
     text = _text(name)
     _decide(request, asker, text, is_writing=is_writing)
     user = await deps_of(request).store.user(text)
     if user is None:
         raise NotFound("there is no such user")
-    return user.name, asker
+    return user.name
 
 
 def _decide(request: Request, asker: UserRow, owner: str, *, is_writing: bool) -> None:

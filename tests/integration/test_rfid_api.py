@@ -16,6 +16,7 @@ from common.store.rows import ScanCommand, ScanRow
 from tests.kit.api_client import RunningApi, problem, running_api
 from tests.kit.edge_double import EdgeDouble
 from tests.kit.states import SITE
+from tests.kit.waiting import eventually
 
 PROFILE: dict[str, Any] = {"name": "night", "mode": "pv"}
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -318,3 +319,38 @@ def test_a_limited_users_profiles_stay_at_their_charge_points(api: RunningApi, s
         assert _ask(api, "POST", "profiles", "admin", {"name": "own", "mode": "pv"}).status_code == 201
     finally:
         users.change(store, "berta", charge_points=None)
+
+
+def test_who_changed_cards_and_profiles_is_audited(api: RunningApi, store: Store) -> None:
+    """Tags, learn mode and profiles, with what was and what is; of a tag no more than its end. What failed is not."""
+    _elevate(api)
+    assert _ask(api, "GET", "admin/audit", "admin").status_code == 200  # all of before is written then
+    store.run(lambda db: db.execute("DELETE FROM audit"))
+    assert _ask(api, "POST", "users/driver/tags", body={"tag": "00A1B2", "label": "blau"}).status_code == 201
+    assert _ask(api, "POST", "users/berta/tags", "berta", {"tag": "00A1B2"}).status_code == 409
+    made = _ask(api, "POST", "profiles", body={**PROFILE, "tag": "00a1b2"}).json()
+    path = f"profiles/{made['id']}"
+    assert _ask(api, "PUT", path, "admin", {"name": "day", "mode": "pv", "tag": "00A1B2"}).status_code == 200
+    assert _ask(api, "DELETE", path).status_code == 204
+    assert _ask(api, "DELETE", path).status_code == 404
+    assert _ask(api, "DELETE", "users/driver/tags/00A1B2").status_code == 204
+    assert _ask(api, "POST", "users/driver/tags/learn", "admin", {"label": "rot"}).status_code == 200
+    for _ in range(2):
+        assert _ask(api, "DELETE", "users/driver/tags/learn").status_code == 204
+
+    def entries() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = _ask(api, "GET", "admin/audit", "admin").json()["items"]
+        return [entry for entry in found if entry["action"] not in ("login", "elevation")][::-1]
+
+    eventually(lambda: len(entries()) == 7, 20)
+    told = [(entry["user"], entry["action"], entry["subject"], entry["old"], entry["new"]) for entry in entries()]
+    profile = f"driver, {made['id']}"
+    assert told[0] == ("driver", "tag_add", "driver", None, {"tag": "…B2", "label": "blau"})
+    assert told[1][:4] == ("driver", "profile_add", profile, None)
+    assert (told[1][4]["name"], told[1][4]["tag"]) == ("night", "…B2")
+    assert told[2] == ("admin", "profile_change", profile, {"name": "night"}, {"name": "day"})
+    assert told[3][:3] == ("driver", "profile_remove", profile)
+    assert told[4] == ("driver", "tag_remove", "driver", {"tag": "…B2"}, None)
+    assert told[5] == ("admin", "card_await", "driver", None, {"label": "rot"})
+    assert told[6][:3] == ("driver", "card_await_end", "driver")
+    assert "a1b2" not in json.dumps(told).lower()
