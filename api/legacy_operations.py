@@ -69,6 +69,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             "idempotency_key_reused",
             "store_unavailable",
         ),
+        is_command=True,
         description=_FOR,
     ),
     ("PATCH", "/api/user"): Operation(

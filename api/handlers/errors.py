@@ -61,14 +61,15 @@ class ProblemHandler(ErrorHandler):
 def _allowed(request: Request) -> str:
     """The methods of the route that the path belongs to (RFC 9110, 15.5.6); Sanic forgets them for some routes."""
     segments = request.path.strip("/").split("/")
-    methods: set[str] = set()
+    found: dict[int, set[str]] = {}
     for route in request.app.router.routes:
         parts = route.path.strip("/").split("/")
         if len(parts) == len(segments) and all(
             part.startswith("<") or part == segment for part, segment in zip(parts, segments, strict=True)
         ):
-            methods |= set(route.methods)
-    return ", ".join(sorted(methods))
+            found.setdefault(sum(part.startswith("<") for part in parts), set()).update(route.methods)
+    # A path in plain words is a thing of its own, although it looks like the id of another.
+    return ", ".join(sorted(found[min(found)] if found else ()))
 
 
 def _path(request: Request | None) -> str | None:

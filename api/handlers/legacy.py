@@ -23,6 +23,7 @@ from api.handlers.totp import check_code
 from api.handlers.users import changed_user
 from api.legacy_shapes import LegacyLoginBody, LegacyPasswordBody, LegacyUserBody
 from api.ports import deps_of, login_of
+from api.problems import command_path
 from common.commands import Status
 from common.errors import FieldError
 from common.model import Snapshot
@@ -77,7 +78,9 @@ async def set_charge_mode(request: Request, mode: str) -> HTTPResponse:
     record = await commanded(request, None, {"mode": wished.value})
     if record.status.is_settled and record.status is not Status.CONFIRMED:
         raise CommandFailed(record.detail or f"the wallbox did not follow: {record.status.value}")
-    return json_answer({}, status=200 if record.status.is_settled else 202)
+    if record.status.is_settled:
+        return json_answer({})
+    return json_answer({}, status=202, headers={"location": command_path(record.id)})
 
 
 async def charge_log(request: Request) -> HTTPResponse:

@@ -39,6 +39,14 @@ bearer = {token}
 # names that look like another. JSON Schema cannot say so; such an answer names the field.
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "422", "429", "5xx"]
+
+# All checks are on unless switched off here; on the command line they would be on here, too.
+# The existing app understands 403 where others are told 401: docs/legacy-app.md.
+[[operations]]
+include-path-regex = "^/api/?(?!/|v1/)[a-z]"
+
+[operations.checks.missing_required_header]
+enabled = false
 """
 
 
@@ -66,7 +74,7 @@ def test_the_api_is_what_its_document_says(api: RunningApi, tmp_path: Path, who:
     # The edges of every schema for one who may ask for all, and some of each for the others.
     phases = ["--phases", "coverage" if who == "admin" else "fuzzing", "--max-examples", "1"]
     command = [str(Path(sys.executable).parent / "st"), "run", "openapi.json", "--url", str(api.lan.base_url), *phases]
-    options = ["--checks", "all", "--seed", "7", "--no-shrink", "--no-color", "--warnings", "off"]
+    options = ["--seed", "7", "--no-shrink", "--no-color", "--warnings", "off"]
     left_out = [option for known in LEFT_OUT for option in ("--exclude-operation-id", known)]
     done = subprocess.run(
         [*command, *options, *left_out], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False

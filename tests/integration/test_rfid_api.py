@@ -354,3 +354,9 @@ def test_who_changed_cards_and_profiles_is_audited(api: RunningApi, store: Store
     assert told[5] == ("admin", "card_await", "driver", None, {"label": "rot"})
     assert told[6][:3] == ("driver", "card_await_end", "driver")
     assert "a1b2" not in json.dumps(told).lower()
+
+
+def test_a_path_in_plain_words_is_no_id(api: RunningApi) -> None:
+    """What may be done with a profile is not what a dry run allows, though the paths are alike."""
+    assert _ask(api, "OPTIONS", "profiles/dry-run").headers["allow"] == "POST"
+    assert _ask(api, "OPTIONS", "profiles/7").headers["allow"] == "DELETE, GET, HEAD, PUT"
