@@ -19,7 +19,7 @@ from api.exports.figures import CURRENCY, MILLICENT_PLACES, decimal
 from api.exports.lines import Line, plugged_s
 from api.inputs import whole_number
 from api.periods import period
-from api.session_shapes import CostBody, SessionBody
+from api.shapes_sessions import CostBody, SessionBody
 from api.sight import EVERYTHING, Sight
 from common.errors import FieldError
 from common.store.rows import CorrectionRow, SegmentRow, SessionFilter, SessionRecord, SessionRow

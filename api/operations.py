@@ -6,17 +6,13 @@ Types stand in shapes.py, rules in access.py; openapi.py makes the document of a
 from collections.abc import Mapping
 from typing import Any
 
-from api import charge_sessions, legacy_operations, rfid_operations, session_shapes, shapes, statistic_shapes
+from api import operations_legacy, operations_rfid, shapes
 from api.control import LONGEST_KEY
-from api.downloads import MOST_IN_A_WORKBOOK
-from api.exports import pdf
-from api.history import MOST_STEPS
 from api.operation import Operation, Parameter
 from api.operations_people import PEOPLE
-from api.statistics import MOST_PERIODS
+from api.operations_records import RECORDS
 
 _TEXT = {"type": "string"}
-_INSTANT = {"type": "string", "format": "date-time"}
 _FIELDS = Parameter("fields", "paths or their beginnings, with commas between: `grid,charge_points.1.power_w`", _TEXT)
 _ID = Parameter("id", "as in `GET /api/v1/chargepoints`", _TEXT)
 _KEY = Parameter(
@@ -39,35 +35,7 @@ _COMMAND_PROBLEMS = (
     "redis_unavailable",
     "acceptance_unknown",
 )
-_STORE_PROBLEMS = ("invalid_input", "store_unavailable", "overloaded")
-_PERIODS = (
-    Parameter(
-        "by",
-        "`day`, `month` (if absent) or `year`, by the site's clock",
-        {"type": "string", "enum": ["day", "month", "year"]},
-    ),
-    Parameter(
-        "from",
-        "an instant in the first period; if absent the month of `to` by days, its year by months, or ten years",
-        _INSTANT,
-    ),
-    Parameter("to", "the instant before which the last period begins; now if absent", _INSTANT),
-)
-_MONTH = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
 _COMMAND_WAITS = "Waits up to 5 s for the wallbox: 200 when the command is settled, however it ended, else 202."
-
-_BOUNDARY = {"anyOf": [{"type": "string", "format": "date"}, _INSTANT]}
-_FILTERS = (
-    Parameter("from", "sessions that began then or later; a day begins at the site's midnight", _BOUNDARY),
-    Parameter("to", "sessions that began before", _BOUNDARY),
-    Parameter("charge_point", "its id", _TEXT),
-    Parameter("user", "the name of who charged; for drivers their own, not for viewers", _TEXT),
-    Parameter("tag", "the RFID tag; not for viewers", _TEXT),
-    Parameter("vehicle", "its name", _TEXT),
-)
-_LANGUAGE = Parameter("lang", "else as `Accept-Language` says, else de", {"type": "string", "enum": ["de", "en"]})
-_SESSION_ID = Parameter("id", "as in `GET /api/v1/sessions`", _TEXT)
-_SESSION_PROBLEMS = ("invalid_input", "store_unavailable", "overloaded")
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/healthz"): Operation("Whether the process is alive", shapes.HealthAnswer),
@@ -136,120 +104,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         problems=("not_found", "redis_unavailable"),
         description="Commands are kept for a day. The live channel tells of each step as an event.",
     ),
-    ("GET", "/api/v1/history"): Operation(
-        "Recorded values, one per step",
-        shapes.HistoryAnswer,
-        parameters=(
-            Parameter("from", "the first instant; 24 hours before `to` if absent", _INSTANT),
-            Parameter("to", "the instant before which it ends; now if absent", _INSTANT),
-            Parameter("series", "paths or their beginnings, with commas between; all if absent", _TEXT),
-            Parameter(
-                "resolution",
-                "`raw`, the seconds of a step (60, 120, 300, 600, 900, 3600), `day` or `month`; as if absent, `auto`: "
-                "the finest that fits",
-                {"type": "string", "pattern": "^(auto|raw|day|month|[1-9][0-9]{0,5})$"},
-            ),
-        ),
-        problems=_STORE_PROBLEMS,
-        description=(
-            f"At most {MOST_STEPS} steps. A step has the mean of a power, the sum of an energy (`…energy_wh`, in steps "
-            "of 900 s or more), and of everything else the value at its beginning."
-        ),
-    ),
-    ("GET", "/api/v1/statistics"): Operation(
-        "Energies of the site by day, month or year",
-        statistic_shapes.SiteStatisticsAnswer,
-        parameters=_PERIODS,
-        problems=_STORE_PROBLEMS,
-        description=f"At most {MOST_PERIODS} periods, all of them whole.",
-    ),
-    ("GET", "/api/v1/statistics/sessions"): Operation(
-        "Sums of charge sessions by day, month or year",
-        statistic_shapes.SessionStatisticsAnswer,
-        parameters=(
-            *_PERIODS,
-            Parameter(
-                "group",
-                "all sessions together if absent",
-                {"type": "string", "enum": ["user", "tag", "vehicle", "charge_point"]},
-            ),
-        ),
-        problems=_STORE_PROBLEMS,
-        description="A session belongs to the period in which it began. Drivers are told of their own sessions.",
-    ),
-    ("GET", "/api/v1/statistics/reconciliation"): Operation(
-        "A month's charge sessions against the charge points' meters",
-        statistic_shapes.ReconciliationAnswer,
-        parameters=(Parameter("month", "like 2026-11; the present one if absent", _MONTH),),
-        problems=_STORE_PROBLEMS,
-    ),
-    ("GET", "/api/v1/sessions"): Operation(
-        "Charge sessions, newest first",
-        session_shapes.SessionsAnswer,
-        parameters=(
-            *_FILTERS,
-            Parameter(
-                "limit",
-                f"{charge_sessions.DEFAULT_LIMIT} if absent",
-                {"type": "integer", "minimum": 1, "maximum": charge_sessions.MOST_AT_ONCE},
-            ),
-            Parameter("cursor", "`next_cursor` of the page before", _TEXT),
-        ),
-        problems=_SESSION_PROBLEMS,
-        has_etag=True,
-        description=(
-            "A driver sees their own sessions, a viewer all of them without `user` and `tag`. A session belongs to the "
-            "day and month in which it began by the site's clock (`WALLPORT_TIME_ZONE`), here and in the documents."
-        ),
-    ),
-    ("GET", "/api/v1/sessions/{id}"): Operation(
-        "One charge session with its segments and corrections",
-        session_shapes.SessionAnswer,
-        parameters=(_SESSION_ID,),
-        problems=("not_found", *_SESSION_PROBLEMS),
-        has_etag=True,
-    ),
-    ("PATCH", "/api/v1/sessions/{id}"): Operation(
-        "Correct a charge session; what stood there is kept",
-        session_shapes.SessionAnswer,
-        body=session_shapes.SessionBody,
-        parameters=(_SESSION_ID,),
-        problems=("malformed_body", "not_found", *_SESSION_PROBLEMS),
-    ),
-    ("GET", "/api/v1/sessions.csv"): Operation(
-        "Charge sessions as CSV",
-        str,
-        parameters=(
-            *_FILTERS,
-            _LANGUAGE,
-            Parameter(
-                "separator",
-                "semicolon with decimal commas, or comma with points; by the language if absent",
-                {"type": "string", "enum": ["semicolon", "comma", ";", ","]},
-            ),
-            Parameter("bom", "1: begin with a byte order mark, for old Excel", {"type": "string", "enum": ["0", "1"]}),
-        ),
-        problems=_SESSION_PROBLEMS,
-        media_type="text/csv",
-    ),
-    ("GET", "/api/v1/sessions.xlsx"): Operation(
-        "Charge sessions as a workbook",
-        str,
-        parameters=(*_FILTERS, _LANGUAGE),
-        problems=("document_failed", *_SESSION_PROBLEMS),
-        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        description=f"At most {MOST_IN_A_WORKBOOK} sessions.",
-    ),
-    ("GET", "/api/v1/sessions.pdf"): Operation(
-        "Charge sessions as a printed record",
-        str,
-        parameters=(*_FILTERS, _LANGUAGE),
-        problems=_SESSION_PROBLEMS,
-        media_type="application/pdf",
-        description=f"At most {pdf.MOST_SESSIONS} sessions.",
-    ),
-    **rfid_operations.OPERATIONS,
-    **legacy_operations.OPERATIONS,
+    **RECORDS,
+    **operations_rfid.OPERATIONS,
+    **operations_legacy.OPERATIONS,
     ("GET", "/api/v1/live"): Operation(
         "Websocket: a snapshot, then every change",
         shapes.LiveSnapshot | shapes.LiveChange | shapes.LiveEvent,

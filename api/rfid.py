@@ -15,7 +15,7 @@ from api import control, instants
 from api.access import Role
 from api.errors import ElevationRequired, NotAllowed, NotPossible, UnknownChargePoint
 from api.inputs import whole_number
-from api.rfid_shapes import (
+from api.shapes_rfid import (
     DryRunAnswer,
     LearningAnswer,
     LearningStatus,

@@ -10,7 +10,7 @@ from api.errors import LoginRequired, NotAllowed, NotFound
 from api.handlers.answers import tagged_answer
 from api.handlers.audit import audit
 from api.ports import deps_of, login_of
-from api.session_shapes import SessionBody
+from api.shapes_sessions import SessionBody
 from common.errors import FieldError
 from common.store.errors import SessionUnknown
 from common.store.rows import SessionRecord, UserRow

@@ -21,9 +21,9 @@ from api.handlers.opening import first_right_password, open_legacy
 from api.handlers.state import known
 from api.handlers.totp import check_code
 from api.handlers.users import changed_user
-from api.legacy_shapes import LegacyLoginBody, LegacyPasswordBody, LegacyUserBody
 from api.ports import deps_of, login_of
 from api.problems import command_path
+from api.shapes_legacy import LegacyLoginBody, LegacyPasswordBody, LegacyUserBody
 from common.commands import Status
 from common.errors import FieldError
 from common.model import Snapshot

@@ -13,7 +13,7 @@ from api.errors import LoginRequired, NotAllowed, NotFound
 from api.handlers.answers import json_answer
 from api.handlers.audit import audit
 from api.ports import deps_of, login_of
-from api.rfid_shapes import DryRunBody, LearnBody, ProfileBody, ProfilesAnswer, ScansAnswer, TagBody, TagsAnswer
+from api.shapes_rfid import DryRunBody, LearnBody, ProfileBody, ProfilesAnswer, ScansAnswer, TagBody, TagsAnswer
 from api.sight import EVERYTHING, Sight
 from common.errors import RedisUnavailable
 from common.model import SiteState

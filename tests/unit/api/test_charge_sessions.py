@@ -10,7 +10,7 @@ from api import charge_sessions, inputs
 from api.access import Role
 from api.charge_sessions import Viewer
 from api.exports.lines import Line
-from api.session_shapes import SessionAnswer, SessionBody, SessionsAnswer
+from api.shapes_sessions import SessionAnswer, SessionBody, SessionsAnswer
 from common.errors import AppError, FieldError
 from common.store.rows import CorrectionRow, SegmentRow, SessionRecord
 from tests.kit.session_rows import BERLIN, charged, local_s

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api import legacy_shapes as shapes
+from api import shapes_legacy as shapes
 from api.operation import Operation, Parameter
 
 _STATE = ("state_unknown", "redis_unavailable")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from api import rfid_shapes as shapes
+from api import shapes_rfid as shapes
 from api.operation import Operation, Parameter
 from api.rfid import MOST_SCANS
 
