@@ -15,6 +15,7 @@ from common.errors import FieldError
 
 LONGEST_QUERY = 4096  # characters
 MOST_PARAMETERS = 20
+LONGEST_WORDS = 160  # characters of what is said of one field; the longest pattern fits
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -86,6 +87,9 @@ def whole_number(text: str, *, lowest: int, highest: int) -> int:
 
 
 def _words(error: msgspec.ValidationError) -> str:
-    """msgspec's own words; they never quote the value."""
-    text = str(error).partition(" - at ")[0]
+    """msgspec's own words, but where they quote the value, or a field's name at whatever length."""
+    text = str(error)
+    if text.startswith(("Invalid enum value", "Invalid value")):
+        return "is not one of the values that are taken"
+    text = text.partition(" - at ")[0][:LONGEST_WORDS]
     return text[:1].lower() + text[1:]

@@ -2,7 +2,7 @@
 
 import string
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
@@ -17,6 +17,24 @@ from common.errors import FieldError
 class Shape(msgspec.Struct, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=5)]
     count: int = 0
+
+
+class First(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="first"):
+    pass
+
+
+class Second(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="second"):
+    pass
+
+
+class Item(msgspec.Struct, forbid_unknown_fields=True):
+    name: str = ""
+
+
+class Choices(msgspec.Struct, forbid_unknown_fields=True):
+    choice: Literal["a", "b"] = "a"
+    wish: First | Second | None = None
+    more: list[Item] = []
 
 
 def faults(raw: bytes) -> dict[str, str]:
@@ -43,11 +61,18 @@ def test_all_faults_are_named_at_once() -> None:
 def test_a_fault_never_quotes_the_value() -> None:
     """It may be a password in the wrong field."""
     assert "hunter2" not in str(faults(b'{"name":"hunter2","count":"hunter2"}'))
+    with pytest.raises(FieldError) as caught:
+        inputs.body(b'{"choice":"hunter2 - at x","wish":{"type":"hunter2"},"more":[{"hunter2":1}]}', Choices)
+    assert set(caught.value.faults) == {"choice", "wish", "more"}
+    assert "hunter2" not in str({name: caught.value.faults[name] for name in ("choice", "wish")})
 
 
 def test_a_hostile_field_name_is_cut() -> None:
     """It goes back to the client and into the log."""
     assert all(len(name) <= 64 for name in faults(b'{"name":"a","' + b"x" * 5000 + b'":1}'))
+    with pytest.raises(FieldError) as caught:
+        inputs.body(b'{"more":[{"' + b"x" * 5000 + b'":1}]}', Choices)
+    assert len(caught.value.faults["more"]) <= inputs.LONGEST_WORDS
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
