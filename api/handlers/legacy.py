@@ -13,7 +13,7 @@ from sanic import HTTPResponse, Request
 
 from api import inputs, legacy
 from api.access import Role
-from api.errors import CommandFailed, LoginFailed, LoginRequired, NotFound, StateUnknown, TotpNotSetUp
+from api.errors import CommandFailed, LoginFailed, LoginRequired, NotAllowed, NotFound, StateUnknown, TotpNotSetUp
 from api.handlers.answers import json_answer
 from api.handlers.control import commanded
 from api.handlers.me import set_password
@@ -27,6 +27,7 @@ from api.shapes_legacy import LegacyLoginBody, LegacyPasswordBody, LegacyUserBod
 from common.commands import Status
 from common.errors import FieldError
 from common.model import Snapshot
+from common.security.tokens import LEGACY
 from common.store import sessions, users
 from common.store.rows import SessionFilter
 
@@ -99,8 +100,13 @@ async def me(request: Request, who: str) -> HTTPResponse:
 
 
 async def change_password(request: Request, who: str) -> HTTPResponse:
-    """The app asks for no old one. Other devices have to log in again, which tells the owner."""
+    """The app asks for no old one. Other devices have to log in again, which tells the owner.
+
+    Only the app's own token may: whoever takes another one, which lives for minutes, must not get the account by it.
+    """
     _check_oneself(who)
+    if request.ctx.claims.audience != LEGACY:
+        raise NotAllowed("only the existing app's token may; others use PUT /api/v1/me/password")
     body = _body(request, LegacyPasswordBody)
     login = login_of(request)
     if login.user_id is None:

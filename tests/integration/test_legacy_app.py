@@ -242,6 +242,17 @@ class TestToken:
         assert app.ask("GET", "values").status_code == 403
         assert other.ask("GET", "values").status_code == 200
 
+    def test_a_token_of_another_login_sets_no_password_without_the_old_one(self, api: RunningApi) -> None:
+        """Whoever takes one for its few minutes does not get the account by it."""
+        login = api.lan.post("/api/v1/auth/login", json={"username": "driver", "password": PASSWORD}).json()
+        answer = api.lan.patch(
+            "/api/user/@me",
+            json={"password": "another good password"},
+            headers={"authorization": f"Bearer {login['access_token']}"},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+        assert App(api.lan).login("driver", PASSWORD).status_code == 200
+
     def test_drivers_have_their_own_log(self, api: RunningApi, store: Store) -> None:
         sessions.upsert(store, [recorded("driver", NOW - 20_000), recorded("somebody", NOW - 90_000)])
         app = App(api.lan)
