@@ -184,7 +184,9 @@ def shown_whole(record: SessionRecord, line: Line) -> dict[str, Any]:
 
 
 def changes(body: SessionBody) -> dict[str, str | int | None]:
-    """What a correction changes, by the store's names; raises FieldError when it is nothing."""
+    """What a correction changes, by the store's names; raises FieldError when it is nothing, or for a bad reason."""
+    if not (body.reason.strip() and body.reason.isprintable()):
+        raise FieldError("the correction cannot be", {"reason": "must be 1 to 255 printable characters"})
     found: dict[str, str | int | None] = {}
     for name, value in (("user_name", body.user), ("tag", body.tag), ("vehicle", body.vehicle)):
         if not isinstance(value, msgspec.UnsetType):

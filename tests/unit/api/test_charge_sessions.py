@@ -106,6 +106,9 @@ def test_money_is_exact_both_ways() -> None:
     [
         ({"user": "anna"}, "reason"),
         ({"reason": "x"}, "reason"),
+        ({"reason": " ", "user": "anna"}, "reason"),
+        ({"reason": "a\nb", "user": "anna"}, "reason"),
+        ({"reason": "a\x00b", "user": "anna"}, "reason"),
         ({"reason": "x", "energy_wh": 5}, "energy_wh"),
         ({"reason": "x", "cost": {"amount": "1.234567"}}, "cost"),
         ({"reason": "x", "cost": {"amount": "1e5"}}, "cost"),
