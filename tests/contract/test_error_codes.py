@@ -8,6 +8,7 @@ from pathlib import Path
 
 from api.problems import PROBLEMS
 from common.errors import AppError
+from edge.dispatch import refusal
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
 
@@ -52,6 +53,18 @@ def test_every_shared_code_is_documented() -> None:
     assert _codes("common") - inner <= _documented()
 
 
+def _refusals() -> set[str]:
+    """The codes by which the edge keeps a request outside; they are no errors, so no class tells them."""
+    kept_out = [refusal(method, target) for method, target in (("TRACE", "/"), ("GET", "//"), ("GET", "/nowhere"))]
+    return {why.code for why in kept_out if why is not None}
+
+
+def test_every_refusal_of_the_edge_is_documented() -> None:
+    """A phone is told it like any other error."""
+    assert "bad_path" in _refusals()
+    assert _refusals() <= _documented()
+
+
 def test_nothing_is_documented_that_does_not_exist() -> None:
     """A code that was renamed must not live on here."""
-    assert _documented() <= _codes("api", "common", "edge", "relay") | set(PROBLEMS)
+    assert _documented() <= _codes("api", "common", "edge", "relay") | set(PROBLEMS) | _refusals()
