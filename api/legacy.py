@@ -40,7 +40,7 @@ WISHED_MODES: Mapping[str, Mode] = {
 def values(snapshot: Snapshot) -> dict[str, Any]:
     """Powers in W; import and battery charging +; PV +. `time` is the wallbox's last word, in milliseconds."""
     state = snapshot.state
-    first, second = (state.charge_points.get(number) for number in ("1", "2"))
+    first, second, _ = _first_three(state)
     consumers = [state.devices.get(f"consumer-{number}") for number in (1, 2)]
     return {
         "time": float(round(snapshot.updated_at * 1000)),
@@ -102,7 +102,7 @@ def person(name: str, *, is_admin: bool) -> dict[str, Any]:
 
 def charge_point(state: SiteState) -> dict[str, Any]:
     """The first charge point."""
-    point = next(iter(state.charge_points.values()), None) or ChargePoint()
+    point = _first_three(state)[0]
     return {
         "name": point.name or "",
         "soc": _whole(point.soc_percent),
@@ -193,8 +193,7 @@ def rest(snapshot: Snapshot) -> dict[str, str]:
     for phase in range(3):
         told[f"evua{phase + 1}"] = _phase(state.grid.currents_a if state.grid else None, phase)
         told[f"evuv{phase + 1}"] = _phase(state.grid.voltages_v if state.grid else None, phase)
-    for number in ("1", "2", "3"):
-        point = state.charge_points.get(number) or ChargePoint()
+    for number, point in zip(("1", "2", "3"), _first_three(state), strict=True):
         told[f"lllp{number}"] = _whole(point.power_w)
         told[f"llkwhLP{number}"] = (point.meter_wh or 0) / 1000
         told[f"gelkwhlp{number}"] = (point.energy_charged_wh or 0) / 1000
@@ -206,6 +205,14 @@ def rest(snapshot: Snapshot) -> dict[str, str]:
             told[f"chargestatLP{number}"] = int(point.is_charging is True)
             told[f"plugstatLP{number}"] = int(point.is_plugged is True)
     return {name: str(value) for name, value in told.items()}
+
+
+def _first_three(state: SiteState) -> list[ChargePoint]:
+    """In the order of their numbers, which openWB 2.x gives to other things too: 3 and 7 may be the first two."""
+    points = [
+        state.charge_points[number] for number in sorted(state.charge_points, key=lambda number: (len(number), number))
+    ]
+    return [*points, ChargePoint(), ChargePoint(), ChargePoint()][:3]
 
 
 def _charging_power_w(state: SiteState) -> int:

@@ -77,6 +77,16 @@ def test_values_are_those_of_the_site() -> None:
     assert legacy.values(snapshot(night))["photovoltaik"] == legacy.values(snapshot(night))["hausverbrauch"] == 0
 
 
+def test_the_first_two_charge_points_are_the_apps() -> None:
+    """Whatever their numbers are: openWB 2.x may begin with 3 and go on with 12."""
+    points = {"12": ChargePoint(power_w=2, soc_percent=20), "3": ChargePoint(name="Hof", power_w=1, soc_percent=90)}
+    state = replace(EMPTY, charge_points=points)
+    told = legacy.values(snapshot(state))
+    assert [told["ladeleistung_lp1"], told["soc_lp1"], told["ladeleistung_lp2"], told["soc_lp2"]] == [1, 90, 2, 20]
+    assert legacy.charge_point(state)["name"] == "Hof"
+    assert (legacy.rest(snapshot(state))["socLP2"], legacy.rest(snapshot(state))["lllp3"]) == ("20", "0")
+
+
 def test_modes_have_openwbs_numbers() -> None:
     """3 is Stop and 4 Standby, both ways; what nobody knows has no number."""
     for mode, number, name in ((Mode.STOP, 3, "Stop"), (Mode.STANDBY, 4, "Standby"), (Mode.PV, 2, "PV Überschuss")):
