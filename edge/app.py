@@ -113,7 +113,14 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     readers = log_readers(ChargeLogCommand(source).read, fetch, settings.time_zone)
     book = StoredSessions(store)
     charge_log = ChargeLogLoop(
-        readers, mirror.current_state, book, settings.time_zone, health, clock, owner_of=partial(tags.owner_of, store)
+        readers,
+        mirror.current_state,
+        book,
+        settings.time_zone,
+        health,
+        clock,
+        owner_of=partial(tags.owner_of, store),
+        undelivered=session_file.undelivered,
     )
     enrolments = FileEnrolments(settings.data_dir)
     tunnel = TunnelLoop(enrolments, WebsocketsRelay(settings.relay_ca_file), UnixApi(settings.api_socket), health)

@@ -15,7 +15,7 @@ import msgspec
 
 from common import logs
 from common.health import Health, Status
-from common.store.rows import SessionRecord
+from common.store.rows import SessionRecord, SessionRow
 from edge.adapters.disk_file import DiskFailed, DiskFile
 from edge.sessions.records import Batch, Key, key_of
 from edge.sessions.state import MachineState
@@ -123,6 +123,15 @@ class SessionFile:
                         del self._unwritten[key_of(record)]
             self._is_full = False
             self._report()
+
+    def undelivered(self) -> list[SessionRow] | None:
+        """All sessions that wait; None when the disk fails, which may hold some."""
+        with self._lock:
+            try:
+                found = self._use_disk(lambda connection: self._read(connection, self._limit))
+            except DiskFailed:
+                return None
+            return [record.session for record in (*(record for _, record in found), *self._unwritten.values())]
 
     def close(self) -> None:
         with self._lock:

@@ -65,8 +65,9 @@ class Difference:
 class Comparison:
     """What to do and what to tell.
 
-    `matched` have their session's id. `waiting` are entries too young to be missed. `unlogged` are ended sessions with
-    energy that the log lacks; it may be lost there (openWB forgets a charge in which it was restarted).
+    `matched` have their session's id. `waiting` are entries too young to be missed, or of sessions not yet stored.
+    `unlogged` are ended sessions with energy that the log lacks; it may be lost there (openWB forgets a charge in which
+    it was restarted).
     """
 
     matched: tuple[LogEntryRow, ...] = ()
@@ -86,36 +87,38 @@ def compare(
     settled_s: int = SETTLED_S,
     complete: tuple[int, int] | None = None,
     owner_of: Callable[[str], str | None] = lambda _tag: None,
+    undelivered: Iterable[SessionRow] = (),
 ) -> Comparison:
     """Compare entries, oldest first, with all stored sessions that may overlap them.
 
-    `origin` is that of sessions which only the log has. `owner_of` says whose a tag is. `complete` is the period
-    (from, to) of which `entries` are the whole log: sessions in it can be said to be unlogged.
+    `undelivered` wait for the database, with more than is stored of them: their entries wait, too. `origin` is that of
+    sessions which only the log has. `owner_of` says whose a tag is. `complete` is the period (from, to) of which
+    `entries` are the whole log: sessions in it can be said to be unlogged.
     """
     by_point: dict[str, list[SessionRow]] = defaultdict(list)
-    for session in sessions:
+    for session in _together(sessions, undelivered):
         by_point[session.charge_point].append(session)
     matched: list[LogEntryRow] = []
     additions: list[Addition] = []
     waiting: list[LogEntryRow] = []
     of_session: dict[int, list[Entry]] = defaultdict(list)
-    for group, session_id in _assigned(grouped(entries), by_point, origin):
+    for group, found in _assigned(grouped(entries), by_point, origin):
         rows = [row_of(entry, now) for entry in group]
-        if session_id is not None:
-            of_session[session_id] += group
-            matched += (replace(row, session_id=session_id) for row in rows)
-        elif now - group[-1].ended_at < settled_s:
+        if found is not None and found.id is not None:
+            of_session[found.id] += group
+            matched += (replace(row, session_id=found.id) for row in rows)
+        elif found is not None or now - group[-1].ended_at < settled_s:
             waiting += rows
         else:
             additions.append(Addition(session_of(group, origin, owner_of), tuple(rows)))
     known = {row.id: row for listed in by_point.values() for row in listed if row.id is not None}
-    ended = [(known[key], found) for key, found in of_session.items() if known[key].ended_at is not None]
+    ended = [(known[key], parts) for key, parts in of_session.items() if known[key].ended_at is not None]
     return Comparison(
         matched=tuple(matched),
         additions=tuple(additions),
-        fills=tuple(fill for session, found in ended if (fill := _fill(session, found, owner_of)) is not None),
+        fills=tuple(fill for session, parts in ended if (fill := _fill(session, parts, owner_of)) is not None),
         differences=tuple(
-            difference for session, found in ended if (difference := _difference(session, found, complete)) is not None
+            difference for session, parts in ended if (difference := _difference(session, parts, complete)) is not None
         ),
         waiting=tuple(waiting),
         unlogged=tuple(
@@ -141,27 +144,44 @@ def period(entries: Sequence[Entry]) -> tuple[int, int] | None:
     return first - LONGEST_SESSION_S, last + NEIGHBOUR_S + 1
 
 
+def _together(sessions: Iterable[SessionRow], undelivered: Iterable[SessionRow]) -> Iterable[SessionRow]:
+    """All of them once each. Those have no id that the database lacks, or of whose end it does not know."""
+    stored = list(sessions)
+    has_ended = {_key(row): row.ended_at is not None for row in stored}
+    news = {_key(row): replace(row, id=None) for row in undelivered}
+    for key, row in list(news.items()):
+        if key in has_ended and (has_ended[key] or row.ended_at is None):
+            del news[key]
+    return [*(row for row in stored if _key(row) not in news), *news.values()]
+
+
+def _key(row: SessionRow) -> tuple[str, int]:
+    return row.charge_point, row.started_at
+
+
 def _assigned(
     groups: Sequence[Group], by_point: Mapping[str, Sequence[SessionRow]], origin: str
-) -> list[tuple[Group, int | None]]:
-    """The id of each group's session: the one at the same time, else a neighbour that counted its energy."""
-    found: list[int | None] = []
-    logged_wh: dict[int, int] = defaultdict(int)
+) -> list[tuple[Group, SessionRow | None]]:
+    """Each group's session: the one at the same time, else a neighbour that counted its energy."""
+    found: list[SessionRow | None] = []
+    logged_wh: dict[tuple[str, int], int] = defaultdict(int)
     for group in groups:
         best = _best(group, by_point.get(group[0].charge_point, ()))
-        found.append(best.id if best is not None and not _has_grown(best, group, origin) else None)
-        if best is not None and best.id is not None:
-            logged_wh[best.id] += energy_of(group)
+        found.append(best if best is not None and not _has_grown(best, group, origin) else None)
+        if best is not None:
+            logged_wh[_key(best)] += energy_of(group)
     for index, group in enumerate(groups):
         if found[index] is None:
             neighbour = _neighbour(group, by_point.get(group[0].charge_point, ()), logged_wh)
             if neighbour is not None:
                 found[index] = neighbour
-                logged_wh[neighbour] += energy_of(group)
+                logged_wh[_key(neighbour)] += energy_of(group)
     return list(zip(groups, found, strict=True))
 
 
-def _neighbour(group: Group, sessions: Sequence[SessionRow], logged_wh: Mapping[int, int]) -> int | None:
+def _neighbour(
+    group: Group, sessions: Sequence[SessionRow], logged_wh: Mapping[tuple[str, int], int]
+) -> SessionRow | None:
     """The recorded session beside it whose meter counted this charge, too: its energy is more than the log explains.
 
     The edge was off while the car was plugged in, and took the energy over from the meter without knowing the time.
@@ -177,9 +197,9 @@ def _neighbour(group: Group, sessions: Sequence[SessionRow], logged_wh: Mapping[
         *([max(earlier, key=lambda row: row.started_at)] if earlier else []),
     ]
     for row in beside:
-        unexplained_wh = (row.energy_wh or 0) - logged_wh.get(row.id or 0, 0)
+        unexplained_wh = (row.energy_wh or 0) - logged_wh.get(_key(row), 0)
         if row.origin == RECORDED and energy_wh > 0 and least_wh <= unexplained_wh:
-            return row.id
+            return row
     return None
 
 

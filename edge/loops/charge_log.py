@@ -5,7 +5,7 @@ log and in health, and stay. While the wallbox is silent nobody asks it.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from itertools import chain
 
@@ -16,6 +16,7 @@ from common.errors import AppError, StoreUnavailable
 from common.health import Health, Status
 from common.model import Snapshot
 from common.store.errors import StoreError
+from common.store.rows import SessionRow
 from edge.charge_log import v1, v2
 from edge.charge_log.entries import Parsed
 from edge.charge_log.errors import ChargeLogUnavailable
@@ -60,7 +61,10 @@ def log_readers(
 
 
 class ChargeLogLoop:
-    """`readers` are by generation; one that has none is not asked. `current` gives the newest snapshot."""
+    """`readers` are by generation; one that has none is not asked. `current` gives the newest snapshot.
+
+    `undelivered` gives the sessions that wait for the database, None when nobody knows; else they would count twice.
+    """
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class ChargeLogLoop:
         clock: Clock,
         *,
         owner_of: Callable[[str], str | None] = lambda _tag: None,
+        undelivered: Callable[[], Sequence[SessionRow] | None] = lambda: (),
         first_after_s: float = FIRST_AFTER_S,
         backoff: Backoff | None = None,
     ) -> None:
@@ -82,6 +87,7 @@ class ChargeLogLoop:
         self._health = health
         self._clock = clock
         self._owner_of = owner_of
+        self._undelivered = undelivered
         self._first_after_s = first_after_s
         self._backoff = backoff or Backoff(first_s=10.0, longest_s=300.0)
         self._told: set[object] = set()  # findings of the last look, so that each is logged once
@@ -138,6 +144,9 @@ class ChargeLogLoop:
             raise ChargeLogUnavailable("the wallbox's web server has no charge log")
         parts = [part for part in read if part is not None]
         begins_at = wanted[0].starts_at(self._zone)
+        undelivered = self._undelivered()  # before those that are stored: what is delivered meanwhile is among both
+        if undelivered is None:
+            raise ChargeLogUnavailable("the sessions that wait for the database cannot be read")
         found = compare(
             list(chain.from_iterable(part.entries for part in parts)),
             self._book.sessions(begins_at - LONGEST_SESSION_S, int(now) + TOLERANCE_S),
@@ -145,6 +154,7 @@ class ChargeLogLoop:
             origin=ORIGIN,
             complete=(begins_at, int(now)),
             owner_of=self._owner_of,
+            undelivered=undelivered,
         )
         done = carry_out(self._book, found)
         self._health.count("charge_log_reads")

@@ -74,6 +74,23 @@ def detail(health: Health) -> str:
     return health.components()["sessions"].detail or ""
 
 
+def test_all_that_waits_can_be_looked_at(file: SessionFile, path: Path) -> None:
+    """It stays; while the disk fails nobody knows what is on it."""
+    assert file.undelivered() == []
+    file.save(STATE, [record(1, 10), record(2)])
+    file.save(STATE, [record(1, 20)])
+    for _ in range(2):
+        assert file.undelivered() == [record(2).session, record(1, 20).session]
+    file.close()
+    away = path.rename(path.with_name("away"))
+    path.mkdir()
+    assert file.undelivered() is None
+    path.rmdir()
+    away.rename(path)
+    assert len(drain(file)) == 2
+    assert file.undelivered() == []
+
+
 class TestFile:
     def test_keeps_the_state_and_what_waits(self, file: SessionFile, path: Path, health: Health) -> None:
         """Both are there for a process that comes after one that was killed."""

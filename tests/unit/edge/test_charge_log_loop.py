@@ -35,6 +35,7 @@ class Book:
         self.stored: dict[tuple[str, int], SessionRow] = {}
         self.log: dict[tuple[str, int], LogEntryRow] = {}
         self.fills: list[Fill] = []
+        self.undelivered: list[SessionRow] | None = []
 
     def sessions(self, from_s: int, to_s: int) -> list[SessionRow]:
         self._answer()
@@ -109,6 +110,7 @@ class Running:
             self._health,
             clock,
             owner_of={"A1": "anna"}.get,
+            undelivered=lambda: book.undelivered,
             first_after_s=0.0,
             backoff=Backoff(first_s=0.02, longest_s=0.04),
         )
@@ -251,6 +253,25 @@ def test_a_generation_without_a_log_to_read_is_none_of_its_business(site: Runnin
     site.clock.advance(EVERY_S)
     eventually(lambda: site.component.status is Status.DISABLED)
     assert site.looks == 1
+
+
+def test_a_charge_that_waits_for_the_database_is_not_counted_twice() -> None:
+    """As after an outage of days; nor is anything added while nobody knows what waits. Later it is found delivered."""
+    book, clock = Book(), ManualClock(float(AT))
+    recorded = SessionRow(charge_point="1", started_at=ENTRY.started_at - 60, ended_at=ENTRY.ended_at, energy_wh=9_000)
+    book.undelivered = None
+    with running(Wallbox(), book, clock) as site:
+        eventually(lambda: len(site.wallbox.asked) > 2)
+        assert site.looks == 0
+        book.undelivered = [recorded]
+        eventually(lambda: site.looks == 1)
+        assert book.stored == {}
+        book.add([SessionRecord(session=recorded)])
+        book.undelivered = []
+        clock.advance(LEAST_BETWEEN_S + 1)
+        eventually(lambda: site.looks == 2)
+        assert [row.session_id for row in book.log.values()] == [1]
+        assert len(book.stored) == 1
 
 
 def test_bad_lines_do_not_spoil_it(site: Running) -> None:

@@ -46,6 +46,31 @@ def test_an_entry_within_a_session_belongs_to_it() -> None:
     assert (row.charge_point, row.started_at, row.energy_wh, row.session_id) == ("1", AT, 10_000, 5)
 
 
+@pytest.mark.parametrize("stored", [[], [replace(SESSION, ended_at=None)]])
+def test_a_session_that_waits_for_the_database_is_not_made_again(stored: list[SessionRow]) -> None:
+    """However old its entry; nothing is told of it until it is stored as it ended, and then they belong together."""
+    waiting = replace(SESSION, id=None)
+    found = compare([ENTRY], stored, now=NOW, origin="log", undelivered=[waiting])
+    assert found == Comparison(waiting=found.waiting)
+    assert [row.session_id for row in found.waiting] == [None]
+    found = compare([ENTRY], [SESSION], now=NOW, origin="log", undelivered=[waiting])
+    assert [row.session_id for row in found.matched] == [5]
+
+
+def test_what_a_waiting_session_counted_beside_it_is_not_added() -> None:
+    """The car was plugged in while the edge was off, and what it charged is in the session that waits."""
+    waiting = replace(SESSION, id=None, started_at=ENTRY.ended_at + 9000, ended_at=ENTRY.ended_at + 9900)
+    found = compare([ENTRY], [], now=NOW, origin="log", undelivered=[waiting])
+    assert found == Comparison(waiting=found.waiting)
+    assert len(found.waiting) == 1
+
+
+def test_of_a_running_session_it_does_not_matter_that_more_waits() -> None:
+    running = replace(SESSION, ended_at=None)
+    found = compare([ENTRY], [running], now=NOW, origin="log", undelivered=[replace(running, id=None, energy_wh=1)])
+    assert [row.session_id for row in found.matched] == [5]
+
+
 def test_of_several_sessions_the_one_with_most_time_in_common() -> None:
     """Those of other charge points do not count."""
     other = replace(SESSION, id=6, charge_point="2", started_at=AT, ended_at=AT + 3600)
