@@ -4,6 +4,7 @@ It uses the products as their owners do, by their command lines and settings. Ev
 and every process ends with the demo. The ready file's shape is in docs/demo.md.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -18,7 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from common.clock import SimulatedClock
 from common.errors import AppError, FieldError
@@ -64,6 +64,7 @@ class Demo:
     options: DemoOptions
     say: Callable[[str], None]
     stop: threading.Event
+    lock: int = field(init=False)  # held until the process ends
     run_folder: Path = field(init=False)
     children: Children = field(init=False)
     ports: range = field(init=False)
@@ -71,6 +72,7 @@ class Demo:
     tokens: dict[str, str] = field(default_factory=dict)  # of viewer, by the URL at which it logged in
 
     def __post_init__(self) -> None:
+        self.lock = _lock(self.options.folder)
         self.run_folder = _fresh_folder(self.options.folder / "run")
         self.children = Children(self.run_folder / "logs", self.say)
         self.ports = loopback.free_ports(PORTS_NEEDED, self.options.port_base)
@@ -234,18 +236,30 @@ class Demo:
         return self._run(f"wallport-{product} {arguments[0]} failed", ["-m", product, *arguments], environ)
 
     def _run(self, fault: str, arguments: list[str], environ: dict[str, str], within_s: float = 60.0) -> str:
-        """Run Python to its end; what it printed. `fault` is what went wrong if it fails."""
-        done = subprocess.run(  # noqa: S603 - our own commands
+        """Run Python to its end; what it printed. `fault` is what went wrong if it fails.
+
+        Raises KeyboardInterrupt when the demo is told to stop meanwhile, DemoNotReady when it fails or takes too long.
+        """
+        process = subprocess.Popen(  # noqa: S603 - our own commands
             [sys.executable, *arguments],
             env={**_clean_environ(), **environ},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=within_s,
-            check=False,
         )
-        if done.returncode != 0:
-            raise DemoNotReady(fault, detail=done.stderr.strip())
-        return done.stdout
+        deadline = time.monotonic() + within_s
+        printed = errors = None
+        while printed is None or errors is None:
+            try:
+                printed, errors = process.communicate(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                if self.stop.is_set() or time.monotonic() > deadline:
+                    process.kill()
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+        if process.returncode != 0:
+            raise DemoNotReady(fault, detail=errors.strip() or f"it did not end within {within_s:.0f} s")
+        return printed
 
     def _add_card(self) -> None:
         """A card of the driver, and what it does, so that there is something to scan (docs/demo.md)."""
@@ -300,8 +314,7 @@ def run_demo(options: DemoOptions) -> int:
     stop = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda _number, _frame: stop.set())
-    if options.openwb_url is not None and urlsplit(options.openwb_url).scheme not in ("mqtt", "mqtts"):
-        raise FieldError("--openwb must be a URL like mqtt://HOST", {"openwb": "must be a URL like mqtt://HOST"})
+    _check(options)
 
     began = time.monotonic()
     demo = Demo(options, _say, stop)
@@ -323,6 +336,15 @@ def run_demo(options: DemoOptions) -> int:
     return 0
 
 
+def _check(options: DemoOptions) -> None:
+    """Name what is wrong before anything is made, not minutes later. Raises FieldError."""
+    if options.openwb_url is not None and not re.match(r"mqtts?://[^/?#]", options.openwb_url):
+        raise FieldError("--openwb must be a URL like mqtt://HOST", {"openwb": "must be a URL like mqtt://HOST"})
+    if options.ready_file is not None and not options.ready_file.parent.is_dir():
+        fault = f"{options.ready_file.parent} is not a folder"
+        raise FieldError(f"bad --ready-file: {fault}", {"ready_file": fault})
+
+
 def _say(text: str) -> None:
     print(f"▸ {text}", file=sys.stderr, flush=True)  # noqa: T201 - progress is for people
 
@@ -337,6 +359,25 @@ def _found(pattern: str, text: str, what: str) -> str:
 def _clean_environ() -> dict[str, str]:
     """The environment without Wallport's own settings: the demo is not to touch an owner's installation."""
     return {name: value for name, value in os.environ.items() if not name.startswith("WALLPORT_")}
+
+
+def _lock(folder: Path) -> int:
+    """Make the folder, and keep a second demo out of it. The kernel drops the lock with this process, however it ends.
+
+    Children do not inherit the descriptor, so one that was left over does not hold it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise FieldError(f"bad --folder: {error}", {"folder": str(error)}) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        fault = f"a demo is running in {folder}; end it, or name another --folder"
+        raise FieldError(fault, {"folder": fault}) from error
+    return lock
 
 
 def _fresh_folder(folder: Path) -> Path:

@@ -148,6 +148,17 @@ def test_the_site_has_a_past_and_goes_on_from_it(demo: RunningDemo) -> None:
         assert sessions["energy_wh"] > 0
 
 
+def test_second_demo_in_the_same_folder_is_refused(demo: RunningDemo) -> None:
+    """The start empties the folder, so it must not be the one of a demo that runs; that one goes on."""
+    pids = demo.ready()["pids"]
+    done = run_to_the_end(demo.folder)
+    assert done.returncode == 2, done.stderr
+    assert "--folder" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (demo.folder / "demo" / "run" / "logs").is_dir()
+    assert all(exists(pid) for pid in pids.values())
+
+
 def test_ctrl_c_leaves_no_process_and_no_ready_file(demo: RunningDemo) -> None:
     """It ends with 0, every process it started is gone, and nothing was written outside its folder."""
     pids = demo.ready()["pids"]
@@ -184,7 +195,13 @@ def test_the_other_generation_is_a_matter_of_one_option(tmp_path: Path) -> None:
         assert demo.end() == 0
 
 
-@pytest.mark.parametrize("arguments", ["--openwb http://host", "--port-base 80", "--speed 0", "--dialect 3"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *("--openwb http://host", "--openwb mqtt://", "--port-base 80", "--speed 0", "--dialect 3"),
+        "--ready-file /nowhere/ready.json",
+    ],
+)
 def test_bad_option_is_named_and_nothing_is_made(tmp_path: Path, arguments: str) -> None:
     """A wrong option ends with 2 and a sentence that names it."""
     done = run_to_the_end(tmp_path, *shlex.split(arguments))
@@ -203,6 +220,14 @@ def test_folder_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "--folder" in done.stderr
     assert precious.read_text() == "x"
+
+
+def test_end_while_the_past_is_recorded_is_no_fault(tmp_path: Path) -> None:
+    """Ctrl-C is obeyed at once, also before anything answers, and nothing is said to have failed."""
+    demo = start_demo(tmp_path / "early", history_days=400)
+    eventually(lambda: "Recording" in demo.output.read_text(), READY_WITHIN_S, "the recording")
+    assert demo.end() == 0
+    assert "could not" not in demo.output.read_text()
 
 
 def run_to_the_end(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
