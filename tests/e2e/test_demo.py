@@ -21,7 +21,7 @@ from tests.kit.stack import REPOSITORY
 from tests.kit.waiting import eventually
 
 pytestmark = pytest.mark.timeout(150)
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0  # 60 to 80 s were measured on two cores that others use, too
 
 
 @dataclass(slots=True)
