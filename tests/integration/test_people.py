@@ -272,8 +272,9 @@ def test_the_existing_apps_token_lasts_and_writes_nothing_for_admins(
         user="admin", role="admin", session_id="legacy1", ttl_s=10**8, is_limited=False, claims={"username": "admin"}
     )
     headers = bearer(token)
-    assert api.relay.get("/api/v1/state", headers=headers).status_code == 200
+    assert api.relay.get("/api/values", headers=headers).status_code == 200
     for method, path in (
+        ("GET", "state"),
         ("GET", "users"),
         ("DELETE", "users/driver"),
         ("POST", "auth/elevate"),
@@ -283,7 +284,7 @@ def test_the_existing_apps_token_lasts_and_writes_nothing_for_admins(
     items = api.get("/api/v1/me/devices", "admin").json()["items"]
     assert [item["kind"] for item in items if item["id"] == "legacy1"] == ["legacy"]
     assert api.lan.delete("/api/v1/me/devices/legacy1", headers=api.login("admin")).status_code == 204
-    assert problem(api.relay.get("/api/v1/state", headers=headers))["code"] == "login_required"
+    assert problem(api.relay.get("/api/values", headers=headers))["code"] == "login_required"
 
 
 # Foreign tokens
