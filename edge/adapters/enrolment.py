@@ -19,7 +19,7 @@ import msgspec
 from common.errors import AppError, FieldError
 from common.security.device_keys import DeviceKey, encode_public_key
 from common.security.key_rotation import prove
-from edge.adapters.relay_socket import tls_context
+from edge.adapters.relay_line import tls_context
 from edge.tunnel import Enrolment, EnrolmentUnusable, RelayUnavailable
 
 ENROLMENT_FILE = "relay.json"

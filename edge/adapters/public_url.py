@@ -5,7 +5,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge.adapters.relay_socket import tls_context
+from edge.adapters.relay_line import tls_context
 from edge.tunnel import RelayUnavailable
 
 CONNECT_WITHIN_S = 10.0

@@ -1,87 +1,154 @@
-"""The one websocket to the relay, over `websockets.sync` on a socket of our own.
+"""The one websocket to the relay: the protocol of `websockets` without its I/O, over a line of our own.
 
-`send` holds the library's lock for as long as the kernel takes nothing, and pings would wait behind it; so the
-library's pings are off (the tunnel has its own), one thread sends, one receives, and `abort` shuts the socket down
-from outside the lock, which frees both within milliseconds. Raises RelayUnavailable in place of the library's
-exceptions. Used by edge/loops/tunnel.py.
+The library's own client holds one lock over sending and parsing and adds a thread: a blocked send would keep what comes
+from being heard, and each message would wake one thread more. Here one thread sends and one receives, and both parse
+and frame under a lock that nobody holds over I/O. Raises RelayUnavailable in place of the libraries' exceptions. Used
+by edge/loops/tunnel.py.
 """
 
 import contextlib
-import socket
 import ssl
-import struct
+import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import OPEN
 from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
 
 from common.tunnel.limits import LONGEST_MESSAGE
+from edge.adapters.relay_line import RelayLine, connected
 from edge.tunnel import RelayUnavailable
 
 SUBPROTOCOL = Subprotocol("wallport-tunnel.v1")
 
-CONNECT_TIMEOUT_S = 10.0
-"""For the name, TCP, TLS and the upgrade together, each: a mobile uplink takes 1–2 s."""
+UPGRADE_TIMEOUT_S = 10.0
+"""From the request to the answer: a mobile uplink takes 1–2 s."""
 
-WRITE_STALL_S = 20
-"""Without a byte acknowledged by the relay's host; the kernel gives the connection up (TCP_USER_TIMEOUT)."""
-
-NOT_SENT_LOWAT = 64 * 1024
-"""Bytes the kernel may hold unsent: what is there cannot be overtaken by a PONG or a live value."""
-
-
-ACKED_AT = 120
-"""Offset of `tcpi_bytes_acked` in Linux' struct tcp_info, which only ever grows at its end (4.1 and newer)."""
+GOODBYE_S = 1.0
+"""For the relay's part of the closing handshake."""
 
 
 class WebsocketsRelaySocket:
-    """`edge.tunnel.RelaySocket`. `cutter` is a second handle of the same connection, below TLS."""
+    """`edge.tunnel.RelaySocket`; its documentation is there."""
 
-    def __init__(self, connection: ClientConnection, cutter: socket.socket) -> None:
-        self._connection = connection
-        self._cutter = cutter
+    def __init__(self, line: RelayLine, protocol: ClientProtocol) -> None:
+        self._line = line
+        self._protocol = protocol
+        self._lock = threading.Lock()  # guards the protocol; never held over I/O
+        self._messages: deque[bytes] = deque()  # bounded by what one receive brings
+        self._pieces: list[bytes | bytearray | memoryview] = []  # bounded by the protocol's max_size
 
     def send(self, message: bytes) -> None:
         with _translated():
-            self._connection.send(message)
+            with self._lock:
+                if self._protocol.state is not OPEN:
+                    raise self._ended()
+                self._protocol.send_binary(message)
+                outgoing = self._protocol.data_to_send()
+            self._send_all(outgoing)
 
     def receive(self, timeout_s: float) -> bytes | None:
-        with _translated():
-            try:
-                message = self._connection.recv(timeout_s)
-            except TimeoutError:
+        deadline = time.monotonic() + timeout_s
+        while not self._messages:
+            with _translated():
+                data = self._line.receive(timeout_s)
+                if data is not None:
+                    self._take(data)
+            if not self._messages and time.monotonic() >= deadline:
                 return None
-        if isinstance(message, str):
-            raise RelayUnavailable("the relay sent text")
-        return message
+        return self._messages.popleft()
 
     def acknowledged_bytes(self) -> int | None:
-        if not hasattr(socket, "TCP_INFO"):
-            return None
-        with contextlib.suppress(OSError, struct.error):
-            info = self._cutter.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKED_AT + 8)
-            return int(struct.unpack_from("=Q", info, ACKED_AT)[0])
-        return None
+        return self._line.acknowledged_bytes()
 
     def close(self, code: int, reason: str) -> None:
+        deadline = time.monotonic() + GOODBYE_S
+        self._line.limit_sending(GOODBYE_S)
         with contextlib.suppress(WebSocketException, OSError):
-            self._connection.close(code, reason)
+            with self._lock:
+                if self._protocol.state is OPEN:
+                    self._protocol.send_close(code, reason)
+                outgoing = self._protocol.data_to_send()
+            self._send_all(outgoing)
+            while (left_s := deadline - time.monotonic()) > 0 and (data := self._line.receive(left_s)) != b"":
+                if data:
+                    self._protocol.receive_data(data)
+        self._line.shut_down()
 
     def abort(self) -> None:
-        # With RST in place of FIN: behind bytes that nobody acknowledges a FIN is never sent, and where this host hears
-        # nothing but is heard, the relay would take the connection for alive for as long again.
-        with contextlib.suppress(OSError):
-            self._cutter.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.shut_down()
+        self._line.abort()
 
-    def shut_down(self) -> None:
-        """Free whoever waits on the socket; what is on its way still arrives."""
-        with contextlib.suppress(OSError):
-            self._cutter.shutdown(socket.SHUT_RDWR)
+    def shake_hands(self) -> None:
+        """The upgrade; raises the library's exceptions, or TimeoutError."""
+        deadline = time.monotonic() + UPGRADE_TIMEOUT_S
+        request = self._protocol.connect()
+        self._protocol.send_request(request)
+        self._send_all(self._protocol.data_to_send())
+        while self._protocol.handshake_exc is None:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError("no answer to the upgrade")
+            data = self._line.receive(left_s)
+            if data is not None and self._feed(data):
+                return
+        raise self._protocol.handshake_exc
+
+    def _feed(self, data: bytes) -> bool:
+        """Take bytes that came; whether the upgrade was among them. b"" is the end."""
+        with self._lock:
+            if data:
+                self._protocol.receive_data(data)
+            else:
+                self._protocol.receive_eof()
+            events = self._protocol.events_received()
+            outgoing = self._protocol.data_to_send()
+        self._send_all(outgoing)  # the answer to a ping or a close
+        is_upgraded = False
+        for event in events:
+            if isinstance(event, Response):
+                is_upgraded = self._protocol.handshake_exc is None
+            elif isinstance(event, Frame):
+                self._keep(event)
+        return is_upgraded
+
+    def _take(self, data: bytes) -> None:
+        self._feed(data)
+        if not self._messages and self._protocol.state is not OPEN:
+            raise self._ended()
+
+    def _keep(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.TEXT:
+            raise RelayUnavailable("the relay sent text")
+        if frame.opcode not in (Opcode.BINARY, Opcode.CONT):
+            return
+        self._pieces.append(frame.data)
+        if frame.fin:
+            self._messages.append(b"".join(self._pieces))
+            self._pieces.clear()
+
+    def _send_all(self, outgoing: list[bytes]) -> None:
+        for data in outgoing:
+            if data:  # b"" asks for the end of the connection, which `close` and the relay see to
+                self._line.send(data)
+
+    def _ended(self) -> RelayUnavailable:
+        received, fault = self._protocol.close_rcvd, self._protocol.parser_exc
+        if received is not None and received.code != 1005:
+            said = f" ({received.reason})" if received.reason else ""
+            message = f"the relay closed the connection with {received.code}{said}"
+            return RelayUnavailable(message, close_code=received.code)
+        if fault is not None and not isinstance(fault, EOFError):
+            return RelayUnavailable("the relay does not speak our protocol", detail=str(fault))
+        return RelayUnavailable("the connection to the relay broke")
 
 
 class WebsocketsRelay:
@@ -94,67 +161,23 @@ class WebsocketsRelay:
     def connect(self, relay_url: str) -> Iterator[WebsocketsRelaySocket]:
         """Connect to `{relay_url}/tunnel`."""
         parts = urlsplit(relay_url)
-        is_tls = parts.scheme == "https"
-        host, port = parts.hostname or "", parts.port or (443 if is_tls else 80)
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        protocol = ClientProtocol(
+            parse_uri(f"{scheme}://{parts.netloc}/tunnel"), subprotocols=[SUBPROTOCOL], max_size=LONGEST_MESSAGE
+        )
         with _translated():
-            raw = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S)
-        with raw, raw.dup() as cutter:
-            _set_options(raw)
+            line = connected(parts, self._ca_file)
+        with contextlib.closing(line):
+            relay_socket = WebsocketsRelaySocket(line, protocol)
             with _translated():
-                connection = connect(
-                    f"{'wss' if is_tls else 'ws'}://{parts.netloc}/tunnel",
-                    sock=raw,
-                    ssl=tls_context(self._ca_file) if is_tls else None,
-                    server_hostname=host if is_tls else None,
-                    subprotocols=[SUBPROTOCOL],
-                    compression=None,
-                    proxy=None,
-                    open_timeout=CONNECT_TIMEOUT_S,
-                    ping_interval=None,
-                    close_timeout=1.0,
-                    max_size=LONGEST_MESSAGE,
-                    max_queue=64,  # messages: more than the windows let through; a full queue would delay a PONG
-                    user_agent_header=None,
-                ).__enter__()
-            relay_socket = WebsocketsRelaySocket(connection, cutter)
-            try:
-                yield relay_socket
-            finally:
-                relay_socket.shut_down()
-                connection.close()
-
-
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Verifies the relay's certificate against the system's authorities, or against `ca_file` only."""
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file is not None else None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _set_options(raw: socket.socket) -> None:
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_USER_TIMEOUT", WRITE_STALL_S * 1000),
-        ("TCP_NOTSENT_LOWAT", NOT_SENT_LOWAT),
-        ("TCP_KEEPIDLE", 30),
-        ("TCP_KEEPINTVL", 10),
-        ("TCP_KEEPCNT", 3),
-    ):
-        if hasattr(socket, name):  # Linux has all of them; elsewhere the tunnel's own watchdog does the work
-            raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+                relay_socket.shake_hands()
+            yield relay_socket
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except ConnectionClosed as exc:
-        received = exc.rcvd
-        code = received.code if received is not None else None
-        said = f" ({received.reason})" if received is not None and received.reason else ""
-        message = f"the relay closed the connection with {code}{said}" if code else "the connection to the relay broke"
-        raise RelayUnavailable(message, close_code=code, detail=str(exc)) from exc
     except InvalidStatus as exc:
         raise RelayUnavailable(f"the relay answered with HTTP {exc.response.status_code}", detail=str(exc)) from exc
     except ssl.SSLCertVerificationError as exc:
