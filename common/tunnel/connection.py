@@ -285,7 +285,7 @@ class TunnelConnection:
         Never 0 for a stream that is over, where sending does nothing: nobody shall wait for it.
         """
         stream = self._session.living(stream_id)
-        return self._session.room(stream) if stream is not None else self._session.peer.stream_window_bytes
+        return self._session.writable(stream) if stream is not None else self._session.peer.stream_window_bytes
 
     # The connection's end
 

@@ -13,7 +13,7 @@ from common.tunnel.frames import HEADER_BYTES, LONGEST_CREDIT, FrameType, encode
 from common.tunnel.limits import LONGEST_PAYLOAD, SMALLEST_COST
 
 QUANTUM_BYTES = LONGEST_PAYLOAD
-"""What one stream sends in its turn: one full frame, or small ones up to that."""
+"""What one stream sends in its turn, where others wait for theirs."""
 
 CREDIT_FRAME_BYTES = HEADER_BYTES + 4
 
@@ -175,6 +175,9 @@ class Scheduler:
         """To the front: its turn came but the message was full."""
         self._listed.add(stream_id)
         self._lines[priority].appendleft(stream_id)
+
+    def has_waiting(self, priority: Priority) -> bool:
+        return bool(self._lines[priority])
 
     def next_in(self, priority: Priority) -> int | None:
         """Take the first off a line; None when the line is empty."""

@@ -11,10 +11,14 @@ import msgspec
 KIB = 1024
 
 LONGEST_PAYLOAD = 16 * KIB
-"""Of one frame: small enough that a websocket message never waits long behind a piece of a download."""
+"""Of one frame, except DATA: what a head or a piece of a websocket message may make the other end hold at once."""
 
 LONGEST_MESSAGE = 64 * KIB
 """Of one websocket message with all its frames: a message costs about 30 µs in Sanic, a frame under 2 µs here."""
+
+LONGEST_DATA = LONGEST_MESSAGE - 12
+"""Of one DATA frame: all of a message but its number and the frame's header. A download that is alone fills messages
+with one frame each; where several share a message, each gets QUANTUM_BYTES of it (flow.py)."""
 
 LONGEST_JSON = 4 * KIB
 """Of HELLO and WELCOME, which come from someone not yet known: an ordinary one has under 500 bytes."""
@@ -55,9 +59,9 @@ class Announced(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
 class Limits:
     """What this end decides. Defaults are for one household; all can be set where a shell is built."""
 
-    stream_window_bytes: int = 128 * KIB
-    """Per stream: at 100 ms round trip about 10 Mbit/s, more than most homes' upload. Credit comes back by halves, so a
-    download travels in full messages; with 64 KiB each byte cost both ends half as much again (measured)."""
+    stream_window_bytes: int = 256 * KIB
+    """Per stream: at 100 ms round trip about 20 Mbit/s, more than most homes' upload. Credit comes back by halves: two
+    full messages are on their way while two are taken; with half of it a download was a third slower (measured)."""
 
     connection_window_bytes: int = 1024 * KIB
     """All streams together: what one edge may make the relay hold; 1000 edges are 1 GiB at the very worst."""
@@ -83,8 +87,8 @@ class Limits:
     downloads cannot stop live push."""
 
     short_bytes: int = 64 * KIB
-    """Of a plain stream: so much is a short answer, as nearly all are. Half a stream window, so that a phone that takes
-    nothing has used it up by the time it stands."""
+    """Of a plain stream: so much is a short answer, as nearly all are. Less than a stream window, so that a phone that
+    takes nothing has used it up by the time it stands."""
 
     short_reserve_bytes: int = 256 * KIB
     """Of the connection window, kept free for the `short_bytes` of plain streams: phones that never read their

@@ -13,6 +13,9 @@ from common.tunnel.streams import Stream
 SMALLEST_BUDGET = NUMBER_BYTES + HEADER_BYTES + LONGEST_PAYLOAD
 """Of one message: below it an OPEN could wait for ever."""
 
+Parts = list[bytes | memoryview]
+"""Frames of one message, each whole or as header and payload, which is not copied before they are joined."""
+
 
 class Outbox:
     def __init__(self, first_number: int, connection_window_bytes: int, bulk_after_bytes: int) -> None:
@@ -28,14 +31,14 @@ class Outbox:
         Streams that have sent all they queued stay in `streams`; the caller forgets those that are done.
         """
         room = max(SMALLEST_BUDGET, min(budget, LONGEST_MESSAGE)) - NUMBER_BYTES
-        frames = self.control.take(room)
+        frames: Parts = [*self.control.take(room)]
         room -= sum(map(len, frames))
         if not self.control:  # an OPEN must not be overtaken by its stream's data
             for priority in Priority:
                 room = self._fill(priority, streams, room, frames)
         if not frames:
             return None
-        message = encode_message(self._number, b"".join(frames))
+        message = encode_message(self._number, *frames)
         self._number += 1
         return message
 
@@ -44,7 +47,7 @@ class Outbox:
         self.control.clear()
         self.window.queued = 0
 
-    def _fill(self, priority: Priority, streams: Mapping[int, Stream], room: int, frames: list[bytes]) -> int:
+    def _fill(self, priority: Priority, streams: Mapping[int, Stream], room: int, frames: Parts) -> int:
         """Give turns in one line until it is empty, blocked, or the message full; returns the room left."""
         blocked: list[Stream] = []
         while (stream_id := self.scheduler.next_in(priority)) is not None:
@@ -54,7 +57,8 @@ class Outbox:
             if not stream.can_send(self.window.credit):
                 blocked.append(stream)
                 continue
-            left = self._turn(stream, room, frames)
+            quantum = QUANTUM_BYTES if self.scheduler.has_waiting(priority) else room
+            left = self._turn(stream, quantum, room, frames)
             if left == room:
                 self.scheduler.put_back(stream_id, priority)
                 break
@@ -66,14 +70,14 @@ class Outbox:
             self.scheduler.add(stream.id, stream.priority)
         return room
 
-    def _turn(self, stream: Stream, room: int, frames: list[bytes]) -> int:
-        """Send for one stream, up to a quantum; returns the room left."""
-        quantum = QUANTUM_BYTES
-        while quantum > 0 and (made := stream.next_frame(room, self.window.credit)) is not None:
-            frame, length, cost = made
+    def _turn(self, stream: Stream, quantum: int, room: int, frames: Parts) -> int:
+        """Send for one stream, up to `quantum` bytes; returns the room left."""
+        while quantum > 0 and (made := stream.next_frame(room, quantum, self.window.credit)) is not None:
+            header, payload, length, cost = made
             self.window.sent(length, cost)
-            frames.append(frame)
-            room -= len(frame)
-            quantum -= len(frame)
+            frames += header, payload
+            size = len(header) + len(payload)
+            room -= size
+            quantum -= size
             stream.has_moved = True
         return room

@@ -8,13 +8,16 @@ from common.tunnel.errors import ErrorCode, ProtocolError, TunnelError
 from common.tunnel.events import ConnectionClosed, Event, StreamReset, StreamWritable
 from common.tunnel.flow import Priority, ReceiveWindow
 from common.tunnel.frames import FrameType, GoAway, Kind, encode_frame, encode_goaway, encode_reset
-from common.tunnel.limits import Announced, Limits
+from common.tunnel.limits import KIB, Announced, Limits
 from common.tunnel.outbox import Outbox
 from common.tunnel.states import Role, Step
 from common.tunnel.streams import Stream
 
 HANDSHAKE_MESSAGES = 2
 """Sent by each end before this begins (HELLO, PROOF; CHALLENGE, WELCOME): the next has number 2."""
+
+LEAST_ROOM = 4 * KIB
+"""Bytes of a stream's window: less is not worth a piece of its own, which costs both ends what a whole one does."""
 
 _LONGEST_MS = (1 << 32) - 1
 
@@ -79,13 +82,19 @@ class Session:
         return stream.is_stalled_by_window or stream.id in self._blocked
 
     def room(self, stream: Stream) -> int:
-        """Bytes the stream may queue with credit for them; 0 is remembered, for `announce_writable`."""
+        """Bytes the stream may queue with credit for them."""
         free = self.out.window.room
         if stream.priority is not Priority.LIVE:
             free -= self._live_reserve
             short = min(self.limits.short_bytes, stream.outbound.size) - stream.given_bytes
             free = max(free - self._short_reserve, min(free, short))
-        room = max(0, min(stream.outbound.room, free))
+        return max(0, min(stream.outbound.room, free))
+
+    def writable(self, stream: Stream) -> int:
+        """As `room`, but 0 for a body when only a rest of the stream's window is left; a 0 is remembered, for
+        `announce_writable`. All but the rest is with the peer then, so more credit will come."""
+        is_rest = stream.kind is Kind.HTTP and stream.outbound.room < min(LEAST_ROOM, stream.outbound.size // 4)
+        room = 0 if is_rest else self.room(stream)
         if room == 0:
             self._blocked.add(stream.id)
         return room
@@ -96,7 +105,7 @@ class Session:
             stream = self.living(stream_id)
             if stream is None:
                 self._blocked.discard(stream_id)
-            elif self.room(stream):
+            elif self.writable(stream):
                 self._blocked.discard(stream_id)
                 events.append(StreamWritable(stream_id))
 

@@ -9,6 +9,8 @@ from enum import Enum
 
 
 class Role(Enum):
+    __hash__ = object.__hash__  # see State
+
     EDGE = "edge"
     RELAY = "relay"
 
@@ -18,6 +20,8 @@ class Role(Enum):
 
 
 class State(Enum):
+    __hash__ = object.__hash__  # members are single; an Enum's own hash is Python code, and each frame is looked up
+
     IDLE = "idle"
     REQUESTING = "requesting"  # body of the request comes, no answer yet
     AWAITING = "awaiting"  # request whole, no answer yet
@@ -32,6 +36,8 @@ class State(Enum):
 
 class Step(Enum):
     """A frame as the state sees it."""
+
+    __hash__ = object.__hash__
 
     OPEN = "OPEN"
     OPEN_END = "OPEN+END"

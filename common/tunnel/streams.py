@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from common.tunnel.errors import ErrorCode, ProtocolError, TunnelError
 from common.tunnel.flow import Priority, ReceiveWindow, SendWindow, frame_cost
-from common.tunnel.frames import HEADER_BYTES, Flag, FrameType, Kind, encode_frame
-from common.tunnel.limits import LONGEST_PAYLOAD, SMALLEST_COST
+from common.tunnel.frames import HEADER_BYTES, Flag, FrameType, Kind, encode_header
+from common.tunnel.limits import LONGEST_DATA, LONGEST_PAYLOAD, SMALLEST_COST
 from common.tunnel.states import TRANSITIONS, Role, State, Step
 
 
@@ -119,8 +119,11 @@ class Stream:
         is_free = head.type is FrameType.DATA and not head.payload
         return is_free or min(self.outbound.credit, connection_credit) >= SMALLEST_COST
 
-    def next_frame(self, room: int, connection_credit: int) -> tuple[bytes, int, int] | None:
-        """The next frame of at most `room` bytes, its payload bytes that counted, and its cost; None when blocked."""
+    def next_frame(
+        self, room: int, quantum: int, connection_credit: int
+    ) -> tuple[bytes, bytes | memoryview, int, int] | None:
+        """Header and payload of the next frame, of at most `room` bytes together and at most `quantum` of content, its
+        payload bytes that counted, and its cost; None when blocked."""
         if not self._queue:
             return None
         item = self._queue[0]
@@ -128,14 +131,15 @@ class Stream:
             if len(item.payload) + HEADER_BYTES > room:
                 return None
             self._queue.popleft()
-            return encode_frame(item.type, self.id, item.payload, item.flags), 0, 0
+            return encode_header(item.type, self.id, len(item.payload), item.flags), item.payload, 0, 0
         left = len(item.payload) - item.offset
         credit = min(self.outbound.credit, connection_credit)
-        length = min(left, room - HEADER_BYTES, LONGEST_PAYLOAD, credit) if left else 0
+        longest = LONGEST_DATA if item.type is FrameType.DATA else LONGEST_PAYLOAD
+        length = min(left, room - HEADER_BYTES, longest, quantum, credit) if left else 0
         cost = frame_cost(item.type, length)
         if cost > credit or room < HEADER_BYTES or (length < left and length < SMALLEST_COST):
             return None
-        piece = item.payload[item.offset : item.offset + length]
+        piece = item.payload if length == len(item.payload) else memoryview(item.payload)[item.offset :][:length]
         item.offset += length
         flags = item.flags
         if length == left:
@@ -143,7 +147,7 @@ class Stream:
             self._queue.popleft()
         self.outbound.sent(length, cost)
         self._sent_bytes += length
-        return encode_frame(item.type, self.id, piece, flags), length, cost
+        return encode_header(item.type, self.id, length, flags), piece, length, cost
 
     def demote_if_bulk(self, bulk_after_bytes: int) -> None:
         if self.priority is Priority.PLAIN and self._sent_bytes >= bulk_after_bytes:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httptools
 
+from common.tunnel.limits import LONGEST_DATA
 from edge.adapters.local_websocket import UnixWebsocket
 from edge.tunnel import ApiUnavailable, Pairs
 
@@ -31,8 +32,8 @@ KEPT_CONNECTIONS = 16
 KEPT_FOR_S = 30.0
 """Below the api's own keep-alive time of 75 s, so that no request meets a connection that is being closed."""
 
-PIECE = 64 * 1024
-"""Bytes read from the api at most at once: half a stream window."""
+PIECE = LONGEST_DATA
+"""Bytes read from the api at most at once: what one message of the tunnel carries."""
 
 LONGEST_HEAD = 64 * 1024
 """Bytes before the answer's body: four times what the tunnel can carry."""

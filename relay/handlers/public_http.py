@@ -15,6 +15,7 @@ from common.errors import AppError
 from common.tunnel.errors import ErrorCode
 from common.tunnel.events import DataReceived, HeadersReceived
 from common.tunnel.frames import Kind
+from common.tunnel.limits import LONGEST_DATA
 from relay.door import Admitted, response_fields
 from relay.handlers.carriage import Carriage
 from relay.handlers.link import TunnelLink
@@ -23,7 +24,7 @@ from relay.limits import Patience, RelayLimits, SlowBody
 from relay.ports import Answer
 from relay.problems import StreamFailed
 
-SENT_AT_ONCE = 64 * 1024
+SENT_AT_ONCE = LONGEST_DATA
 """Bytes of an answer that are put together for one write, if they are there: a message of the tunnel's."""
 
 

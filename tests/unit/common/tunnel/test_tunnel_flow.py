@@ -13,6 +13,7 @@ from common.tunnel.events import (
     StreamWritable,
 )
 from common.tunnel.fields import Open, encode_open
+from common.tunnel.flow import QUANTUM_BYTES
 from common.tunnel.frames import (
     Flag,
     Frame,
@@ -23,7 +24,7 @@ from common.tunnel.frames import (
     encode_frame,
     encode_message,
 )
-from common.tunnel.limits import Limits
+from common.tunnel.limits import KIB, LONGEST_DATA, Limits
 from tests.kit.tunnel_pair import Pair
 
 SMALL = Limits(stream_window_bytes=1000, connection_window_bytes=2000)
@@ -267,7 +268,7 @@ def test_live_goes_before_plain_and_plain_before_downloads() -> None:
     edge.send_message(live, b"{}", is_text=True)
     pair.edge.take_sent()
     pair.edge.flush()
-    assert content(pair.edge.take_sent()) == [events, live, plain, plain, download]
+    assert content(pair.edge.take_sent()) == [events, live, plain, download]
 
 
 def test_streams_of_one_kind_take_turns_by_bytes() -> None:
@@ -282,6 +283,40 @@ def test_streams_of_one_kind_take_turns_by_bytes() -> None:
     first_half = sent[: len(sent) // 2]
     by_stream = {at: sum(size for stream, size in first_half if stream == at) for at in (large, small)}
     assert abs(by_stream[large] - by_stream[small]) <= 2 * 16_384
+
+
+def test_a_download_that_is_alone_fills_messages_with_one_frame() -> None:
+    """Each frame costs both ends; nobody waits for a turn."""
+    pair = Pair()
+    download = answered(pair)
+    pair.edge.core.send_data(download, b"d" * LONGEST_DATA)
+    pair.edge.core.send_data(download, b"d" * 1000)
+    pair.edge.flush(most=1)
+    assert [len(frame.payload) for frame in pair.edge.take_sent()] == [LONGEST_DATA]
+
+
+def test_downloads_that_share_a_message_take_short_turns() -> None:
+    pair = Pair()
+    one, other = answered(pair), answered(pair)
+    for stream in (one, other):
+        pair.edge.core.send_data(stream, b"d" * LONGEST_DATA)
+    pair.edge.flush(most=1)
+    sent = pair.edge.take_sent()
+    assert [frame.stream_id for frame in sent] == [one, other, one, other]
+    assert {len(frame.payload) for frame in sent[:3]} == {QUANTUM_BYTES}
+
+
+def test_a_rest_of_the_window_is_not_worth_a_piece() -> None:
+    """It would cost both ends what a full message does; the credit for more is on its way."""
+    pair = Pair(Limits(stream_window_bytes=64 * KIB))
+    download = answered(pair)
+    pair.edge.core.send_data(download, b"d" * (64 * KIB - 100))
+    assert pair.edge.core.writable(download) == 0
+    pair.exchange()
+    pair.relay.core.consumed(download, 64 * KIB - 100)
+    _, at_edge = pair.exchange()
+    assert StreamWritable(download) in at_edge
+    assert pair.edge.core.writable(download) == 64 * KIB
 
 
 def test_a_large_head_is_not_passed_over_for_ever() -> None:
@@ -376,4 +411,4 @@ def test_end_alone_needs_no_credit() -> None:
     events, _ = pair.exchange()
     assert events[-1] == DataReceived(stream, b"", is_ended=True)
     assert not any(isinstance(event, HeadersReceived) for event in events)
-    assert Flag.END in Flag(pair.edge.take_sent()[-1].flags)
+    assert pair.edge.take_sent()[-1].flags & Flag.END
