@@ -18,7 +18,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from bench.load import Load, download, download_for_ever, median, percentiles, run_load
 from bench.site import Site, running_site
@@ -88,29 +88,31 @@ def _measure_body(site: Site, ways: dict[str, str]) -> None:
 
 
 def _measure_live(site: Site) -> None:
-    """From a change's publication on the broker to its message at a phone that is connected through the relay."""
+    """From a change's publication on the broker to its message at a phone that is connected through the relay; and of
+    that the tunnel's own part: how much later than at a phone that is connected on the LAN."""
     print(f"\nLive push through the relay, {ROUNDS} rounds of {CHANGES} changes, {CHANGES_PER_S:.0f} a second")
-    idle: list[tuple[float, float]] = []
-    busy: list[tuple[float, float]] = []
+    idle: list[tuple[list[float], list[float]]] = []
+    busy: list[tuple[list[float], list[float]]] = []
     for _ in range(ROUNDS):
-        idle.append(percentiles(_latencies_ms(site)))
+        idle.append(_latencies_ms(site))
         with _downloading(site):
-            busy.append(percentiles(_latencies_ms(site)))
+            busy.append(_latencies_ms(site))
     for name, rounds in (("nothing else", idle), ("beside a download", busy)):
-        p50_ms, p99_ms = (statistics.median(values) for values in zip(*rounds, strict=True))
-        print(f"{name:>18}: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms", flush=True)
+        for part, measured in zip(("from the broker", "the tunnel's part"), zip(*rounds, strict=True), strict=True):
+            p50_ms, p99_ms = (statistics.median(values) for values in zip(*map(percentiles, measured), strict=True))
+            print(f"{name:>18}, {part}: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms", flush=True)
 
 
-def _latencies_ms(site: Site) -> list[float]:
+def _latencies_ms(site: Site) -> tuple[list[float], list[float]]:
+    """Of each change that arrived: since its publication, and since its arrival on the LAN."""
     published: dict[float, float] = {}
-    latencies: list[float] = []
+    on_lan: dict[float, float] = {}
+    through_relay: dict[float, float] = {}
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.connect(site.broker.host, site.broker.port)
     client.loop_start()
     pause = threading.Event()
-    url = f"{site.relay_site_url.replace('http', 'ws')}/api/v1/live"
-    with connect(url, additional_headers={"Authorization": f"Bearer {site.token}"}, proxy=None) as phone:
-        phone.recv(10)
+    with _phone(site.lan_url, site.token) as near, _phone(site.relay_site_url, site.token) as far:
 
         def publish() -> None:
             begin = time.perf_counter()
@@ -120,19 +122,37 @@ def _latencies_ms(site: Site) -> list[float]:
                 published[value] = time.perf_counter()
                 client.publish("openWB/evu/W", f"{value:.0f}")
 
-        publisher = threading.Thread(target=publish)
-        publisher.start()
-        while len(latencies) < CHANGES:
-            changes = json.loads(phone.recv(10)).get("changes", {})
-            value = changes.get("grid.power_w")
-            if value in published:
-                latencies.append((time.perf_counter() - published[value]) * 1000)
-                if value == 1000 + CHANGES:
-                    break  # values that came together were told as one change
-        publisher.join()
+        threads = [
+            threading.Thread(target=publish),
+            threading.Thread(target=_note_arrivals, args=(near, published, on_lan)),
+            threading.Thread(target=_note_arrivals, args=(far, published, through_relay)),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     client.disconnect()
     client.loop_stop()
-    return latencies
+    since_published = [(at - published[value]) * 1000 for value, at in through_relay.items()]
+    return since_published, [(at - on_lan[value]) * 1000 for value, at in through_relay.items() if value in on_lan]
+
+
+@contextmanager
+def _phone(url: str, token: str) -> Iterator[ClientConnection]:
+    """A phone that has had its first message, the whole state."""
+    live = f"{url.replace('http', 'ws')}/api/v1/live"
+    with connect(live, additional_headers={"Authorization": f"Bearer {token}"}, proxy=None) as phone:
+        phone.recv(10)
+        yield phone
+
+
+def _note_arrivals(phone: ClientConnection, published: dict[float, float], arrived: dict[float, float]) -> None:
+    """Until the last change has come; values that came together were told as one change."""
+    value: float | None = None
+    while value != 1000 + CHANGES:
+        value = json.loads(phone.recv(10)).get("changes", {}).get("grid.power_w")
+        if value is not None and value in published:
+            arrived[value] = time.perf_counter()
 
 
 @contextmanager
