@@ -6,8 +6,6 @@ a body cannot be completed, so that the client notices. Handlers that use it ret
 mark by which Sanic does not expect a response object. Used by the handlers of the public side.
 """
 
-import socket
-import struct
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -15,8 +13,7 @@ from typing import Any
 from sanic import Request
 from sanic.http import Stage
 
-AT_ONCE = struct.pack("@ii", 1, 0)
-"""Linger on, for no time: the kernel drops what it has and resets the connection."""
+from relay.adapters.connections import cut
 
 
 class SanicAnswer:
@@ -63,11 +60,8 @@ class SanicAnswer:
     def abort(self) -> None:
         self._http.keep_alive = False
         self._http.stage = Stage.FAILED
-        transport = self._http.protocol.transport
-        if transport is not None and not transport.is_closing():
-            # With a reset, not with an end: that is how the body ends for clients of HTTP/1.0.
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
-            transport.abort()
+        if self._http.protocol.transport is not None:
+            cut(self._http.protocol.transport)
 
     def _start(self, status: int, fields: list[tuple[str, str]]) -> None:
         if self._http.stage is not Stage.HANDLER:

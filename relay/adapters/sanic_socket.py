@@ -19,6 +19,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from relay.adapters.connections import cut
 from relay.ports import UpgradeRefused
 
 LONGEST_MESSAGE = 1024 * 1024
@@ -91,7 +92,7 @@ class SanicSocket:
 
     def abort(self) -> None:
         if not self.is_closed:
-            self._transport.abort()
+            cut(self._transport)
 
     def pause_reading(self) -> None:
         if not self.is_paused and not self._transport.is_closing():
