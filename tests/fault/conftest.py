@@ -30,24 +30,31 @@ def drilled(
 ) -> Iterator[Callable[[str], Any]]:
     """What a drill of tests/kit/drills.py saw.
 
-    They take half a minute, nearly all of it waiting, so they begin with the first test of the folder and run beside
+    They take up to 80 s, nearly all of it waiting, so they begin with the first test of the folder and run beside
     the others, if somebody will ask for them. Where files run in parallel anyway they begin when they are asked for.
     """
     folder, redis_url = tmp_path_factory.mktemp("drills"), f"redis://127.0.0.1:{redis_server.port}/6"
     begun: dict[str, Future[Any]] = {}
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(5) as pool:
 
         def begin() -> None:
             begun["hogged_edge"] = pool.submit(drills.hogged_edge, folder / "hogged_edge", redis_url, api_socket)
-            if not (impossible := why_impossible()):
-                begun["deaf_host"] = pool.submit(drills.deaf_host, folder / "deaf_host", api_socket)
-            else:
-                begun["deaf_host"] = pool.submit(pytest.skip, impossible)
+            impossible = why_impossible()
+            for end in ("edge", "relay"):
+                is_relay, own = end == "relay", folder / end
+                begun[f"stopped_{end}"] = pool.submit(
+                    drills.stopped_process, own / "stopped", redis_url, api_socket, is_relay=is_relay
+                )
+                begun[f"deaf_{end}"] = (
+                    pool.submit(pytest.skip, impossible)
+                    if impossible
+                    else pool.submit(drills.deaf_host, own / "deaf", api_socket, is_relay=is_relay)
+                )
 
         def seen(name: str) -> Any:
             if not begun:
                 begin()
-            return begun[name].result(90)
+            return begun[name].result(150)
 
         is_asked_for = any(item.path.name == "test_real_time.py" for item in request.session.items)
         if is_asked_for and "PYTEST_XDIST_WORKER" not in os.environ:

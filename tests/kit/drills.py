@@ -8,11 +8,14 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import httpx
 
 from common.security.device_keys import DeviceKey, encode_public_key
 from edge.adapters.enrolment import FileEnrolments
@@ -25,21 +28,22 @@ from tests.kit.process import ServerProcess
 from tests.kit.waiting import eventually
 
 HOG_S = 10.0
+SLEEP_S = 60.0
 RELAY_PORT = 8090  # in a namespace of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Deafness:
-    """Seconds from the moment when the edge's host heard nothing more until each end had given the tunnel up, and from
-    its healing until the tunnel was back."""
+    """Seconds from the moment when one host heard nothing more until each end had given the tunnel up, and from its
+    healing until the tunnel was back."""
 
     edge_noticed_after_s: float
     relay_noticed_after_s: float
     back_after_s: float
 
 
-def deaf_host(folder: Path, api_socket: Path) -> Deafness:
-    """The edge's host drops every packet that comes in, with all timers as they are; then it hears again."""
+def deaf_host(folder: Path, api_socket: Path, *, is_relay: bool) -> Deafness:
+    """One host drops every packet that comes in, with all timers as they are; then it hears again."""
     data = folder / "edge"
     data.mkdir(parents=True)
     with ExitStack() as context:
@@ -70,18 +74,52 @@ def deaf_host(folder: Path, api_socket: Path) -> Deafness:
             home.command(command(data, api_socket, {})), data / "edge.log", lambda: "relay ok" in edge.log()
         )
         context.enter_context(edge.running())
-        deaf_at = time.time()
-        home.go_deaf()
+        deaf, deaf_at = public if is_relay else home, time.time()
+        deaf.go_deaf()
         eventually(lambda: instants(edge, "relay_lost"), 60, "the edge noticing", every_s=0.25)
         eventually(lambda: instants(relay, "tunnel_ended"), 60, "the relay noticing", every_s=0.25)
         healed_at = time.time()
-        home.hear_again()
+        deaf.hear_again()
         eventually(lambda: len(instants(relay, "tunnel_opened")) == 2, 60, "the tunnel being back", every_s=0.25)
         return Deafness(
             instants(edge, "relay_lost")[0] - deaf_at,
             instants(relay, "tunnel_ended")[0] - deaf_at,
             instants(relay, "tunnel_opened")[1] - healed_at,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Whether the site was offline while one process was stopped, and how long after its waking it was back."""
+
+    was_offline: bool
+    back_after_s: float
+
+
+def stopped_process(folder: Path, redis_url: str, api_socket: Path, *, is_relay: bool) -> Sleep:
+    """SIGSTOP of one end for SLEEP_S, as a machine that sleeps, with all timers as they are."""
+    with (
+        tunnel_stack.relay(folder / "relay", redis_url) as relay,
+        edge_process(relay, "home", folder / "edge", api_socket) as edge,
+        tunnel_stack.phone(relay, "home") as phone,
+    ):
+        stopped, ended = (relay.process, (edge, "relay_lost")) if is_relay else (edge, (relay.process, "tunnel_ended"))
+        os.kill(stopped.pid, signal.SIGSTOP)
+        try:
+            threading.Event().wait(SLEEP_S)  # the fault itself
+            was_offline = bool(instants(*ended))
+        finally:
+            os.kill(stopped.pid, signal.SIGCONT)
+        woke_at = time.monotonic()
+        eventually(lambda: _answers(phone), 60, "the site being back", every_s=0.25)
+        return Sleep(was_offline, time.monotonic() - woke_at)
+
+
+def _answers(phone: httpx.Client) -> bool:
+    try:
+        return phone.get("/api/v1/state").status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

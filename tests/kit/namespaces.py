@@ -3,6 +3,7 @@
 Needs root and `ip`; `why_impossible` says what is missing. Nothing of the machine's own network is touched.
 """
 
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from tests.kit.process import ServerMissing, program, run
 
 ADDRESSES = ("192.0.2.1", "192.0.2.2")  # RFC 5737: nobody's
 ETHERNET = ("02:00:00:00:00:01", "02:00:00:00:00:02")
+
+_PAIRS = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def why_impossible() -> str:
 
 @contextmanager
 def two_hosts() -> Iterator[tuple[Host, Host]]:
-    ip, number = program("ip"), os.getpid()
+    ip, number = program("ip"), f"{os.getpid()}-{next(_PAIRS)}"
     hosts = tuple(
         Host(f"wallport-{number}-{place}", f"wp{place}", address, ethernet)
         for place, (address, ethernet) in enumerate(zip(ADDRESSES, ETHERNET, strict=True))
