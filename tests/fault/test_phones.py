@@ -28,8 +28,8 @@ FLOODER = "203.0.113.9"
 
 STALLED = 16
 HELD_BYTES = 16 * MIB
-"""What the relay may hold for STALLED phones that do not read: 64 KiB of a window and as much of a transport's buffer
-each, its share of the sites' window, and what Python does not give back."""
+"""What the relay may hold for STALLED phones that do not read: the connection's window of 1 MiB for all of them, a
+transport's buffer for each, and what Python does not give back."""
 
 
 def request(path: str, method: str = "GET", *, fields: str = "", address: str = "198.51.100.1") -> bytes:
