@@ -257,9 +257,9 @@ def _explain(store: Store) -> None:
             (Resolution.DAY, END - YEAR_S, END),
         ),
         "session sums": (
-            "SELECT p.from_s, COUNT(*), SUM(s.energy_wh) FROM (SELECT ? AS from_s, ? AS to_s UNION ALL SELECT ?, ?) p"
-            " JOIN charge_session s ON s.started_at >= p.from_s AND s.started_at < p.to_s GROUP BY p.from_s",
-            (*month, month[1], END),
+            "SELECT CASE WHEN s.started_at < ? THEN ? END AS from_s, COUNT(*), SUM(s.energy_wh) FROM charge_session s"
+            " WHERE s.started_at >= ? AND s.started_at < ? GROUP BY from_s",
+            (month[1], month[0], *month),
         ),
         "values at the steps": (
             "SELECT sampled_at, grid_power_w FROM sample WHERE sampled_at IN (?, ?, ?) ORDER BY sampled_at",
