@@ -8,11 +8,13 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from api import instants
 from api.inputs import whole_number
+from api.periods import boundary
 from common.errors import FieldError
 from common.store.rows_people import AuditFilter, AuditRow
 
@@ -75,14 +77,14 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[s
     return {name: before.get(name) for name in names}, {name: after[name] for name in names}
 
 
-def wanted(parameters: Mapping[str, str]) -> AuditFilter:
+def wanted(parameters: Mapping[str, str], zone: ZoneInfo) -> AuditFilter:
     """What `?from&to&user&action&result` ask for; raises FieldError."""
     faults: dict[str, str] = {}
     read: dict[str, int] = {}
     for name in ("from", "to"):
         if name in parameters:
             try:
-                read[name] = int(instants.parse(parameters[name]))
+                read[name] = int(boundary(parameters[name], zone))
             except ValueError as exc:
                 faults[name] = str(exc)
     try:

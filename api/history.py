@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from api import instants
 from api.fields import EVERYTHING, PathTest, Selection, of_paths
+from api.periods import boundary
 from common.errors import FieldError
 from common.local_time import Unit, spans
 from common.store.rollup_rows import CHARGE_POINT, Method, Resolution, RollupRow, SeriesKey
@@ -107,10 +107,10 @@ def steps(parameters: Mapping[str, str], *, interval_s: int, now: float, zone: Z
     """What `?from&to&series&resolution` ask for; raises FieldError. Without `from`, the 24 hours before `to`."""
     faults: dict[str, str] = {}
     read: dict[str, Any] = {}
-    for name, parse in (("from", instants.parse), ("to", instants.parse), ("series", _series)):
+    for name in ("from", "to", "series"):
         try:
             if name in parameters:
-                read[name] = parse(parameters[name])
+                read[name] = _series(parameters[name]) if name == "series" else boundary(parameters[name], zone)
         except ValueError as exc:
             faults[name] = str(exc)
     selected: Selection = read.get("series", EVERYTHING)

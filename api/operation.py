@@ -6,6 +6,11 @@ from typing import Any
 
 import msgspec
 
+BOUNDARY: Mapping[str, Any] = {
+    "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}],
+}
+"""Of `?from` and `?to`: an instant, or the site's midnight with which a day begins (api/periods.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

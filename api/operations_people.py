@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 from api import shapes_people as shapes
 from api.audit import MOST_ITEMS
-from api.operation import Operation, Parameter
+from api.operation import BOUNDARY, Operation, Parameter
 
 _TEXT = {"type": "string"}
-_INSTANT = {"type": "string", "format": "date-time"}
 _BODY = ("malformed_body", "invalid_input")
 _STORE = ("store_unavailable", "overloaded")
 _GUESSED = ("too_many_attempts", *_STORE)
@@ -18,8 +17,8 @@ _DEVICE = Parameter("id", "as in `GET /api/v1/me/devices`", _TEXT)
 _TOKEN = Parameter("id", "as in `GET /api/v1/me/api-tokens`", _TEXT)
 _NAME = Parameter("name", "as in `GET /api/v1/users`; upper and lower case alike", _TEXT)
 _FILTERS = (
-    Parameter("from", "the first instant", _INSTANT),
-    Parameter("to", "the instant before which it ends", _INSTANT),
+    Parameter("from", "the first instant", BOUNDARY),
+    Parameter("to", "the instant before which it ends", BOUNDARY),
     Parameter("user", "a user's name, exactly", _TEXT),
     Parameter("action", "like `login`, `command`, `user_change`, `export`", _TEXT),
     Parameter("result", "`ok`, a command's status, or an error's code", _TEXT),

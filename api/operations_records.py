@@ -9,11 +9,10 @@ from api import charge_sessions, shapes, shapes_sessions, shapes_statistics
 from api.downloads import MOST_IN_A_WORKBOOK
 from api.exports import pdf
 from api.history import MOST_STEPS
-from api.operation import Operation, Parameter
+from api.operation import BOUNDARY, Operation, Parameter
 from api.statistics import MOST_PERIODS
 
 _TEXT = {"type": "string"}
-_INSTANT = {"type": "string", "format": "date-time"}
 _STORE_PROBLEMS = ("invalid_input", "store_unavailable", "overloaded")
 _PERIODS = (
     Parameter(
@@ -24,15 +23,14 @@ _PERIODS = (
     Parameter(
         "from",
         "an instant in the first period; if absent the month of `to` by days, its year by months, or ten years",
-        _INSTANT,
+        BOUNDARY,
     ),
-    Parameter("to", "the instant before which the last period begins; now if absent", _INSTANT),
+    Parameter("to", "the instant before which the last period begins; now if absent", BOUNDARY),
 )
 _MONTH = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
-_BOUNDARY = {"anyOf": [{"type": "string", "format": "date"}, _INSTANT]}
 _FILTERS = (
-    Parameter("from", "sessions that began then or later; a day begins at the site's midnight", _BOUNDARY),
-    Parameter("to", "sessions that began before", _BOUNDARY),
+    Parameter("from", "sessions that began then or later; a day begins at the site's midnight", BOUNDARY),
+    Parameter("to", "sessions that began before", BOUNDARY),
     Parameter("charge_point", "its id", _TEXT),
     Parameter("user", "the name of who charged; for drivers their own, not for viewers", _TEXT),
     Parameter("tag", "the RFID tag; not for viewers", _TEXT),
@@ -47,8 +45,8 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
         "Recorded values, one per step",
         shapes.HistoryAnswer,
         parameters=(
-            Parameter("from", "the first instant; 24 hours before `to` if absent", _INSTANT),
-            Parameter("to", "the instant before which it ends; now if absent", _INSTANT),
+            Parameter("from", "the first instant; 24 hours before `to` if absent", BOUNDARY),
+            Parameter("to", "the instant before which it ends; now if absent", BOUNDARY),
             Parameter("series", "paths or their beginnings, with commas between; all if absent", _TEXT),
             Parameter(
                 "resolution",

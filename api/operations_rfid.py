@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 
 from api import shapes_rfid as shapes
-from api.operation import Operation, Parameter
+from api.operation import BOUNDARY, Operation, Parameter
 from api.rfid import MOST_SCANS
 
 _TEXT = {"type": "string"}
-_INSTANT = {"type": "string", "format": "date-time"}
 _NAME = Parameter("name", "a user's name; drivers only their own", _TEXT)
 _ID = Parameter("id", "as in `GET /api/v1/profiles`", _TEXT)
 _STORE = ("store_unavailable", "overloaded")
@@ -95,8 +94,8 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         "Every scan, and what became of it: one's own, for an admin everybody's",
         shapes.ScansAnswer,
         parameters=(
-            Parameter("from", "the first instant", _INSTANT),
-            Parameter("to", "the instant before which it ends", _INSTANT),
+            Parameter("from", "the first instant", BOUNDARY),
+            Parameter("to", "the instant before which it ends", BOUNDARY),
             Parameter("outcome", "only those", _TEXT),
             Parameter("charge_point", "only at this one", _TEXT),
             Parameter("user", "only with this user's tags", _TEXT),

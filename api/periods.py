@@ -1,7 +1,7 @@
-"""Which stretch of time `?from&to` mean for charge sessions. Pure.
+"""Which stretch of time `?from&to` mean. Pure.
 
-A session belongs to the day and month in which it began by the site's clock. So both take a plain date too: the
-midnight with which that day begins at the site. Lists and documents of a month have the same sessions.
+Both are instants, or plain dates: the midnight with which that day begins at the site. A charge session belongs to the
+day and month in which it began by the site's clock, so lists and documents of a month have the same sessions.
 """
 
 import math
@@ -23,7 +23,7 @@ def period(parameters: Mapping[str, str], zone: ZoneInfo, faults: dict[str, str]
     found: dict[str, int | None] = {"from": None, "to": None}
     for name in found:
         try:
-            found[name] = _boundary(parameters[name], zone) if name in parameters else None
+            found[name] = math.ceil(boundary(parameters[name], zone)) if name in parameters else None
         except ValueError as exc:
             faults[name] = str(exc)
     from_s, to_s = found["from"], found["to"]
@@ -32,7 +32,8 @@ def period(parameters: Mapping[str, str], zone: ZoneInfo, faults: dict[str, str]
     return from_s, to_s
 
 
-def _boundary(text: str, zone: ZoneInfo) -> int:
+def boundary(text: str, zone: ZoneInfo) -> float:
+    """Unix seconds of `?from` or `?to`; raises ValueError."""
     if _DAY.fullmatch(text):
         try:
             day = date.fromisoformat(text)
@@ -46,4 +47,4 @@ def _boundary(text: str, zone: ZoneInfo) -> int:
             raise ValueError(_WORDS) from exc
     if not 0 <= instant <= LATEST_S:
         raise ValueError("must be from 1970 to 9999")
-    return math.ceil(instant)
+    return instant

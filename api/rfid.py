@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -15,6 +16,7 @@ from api import control, instants
 from api.access import Role
 from api.errors import ElevationRequired, NotAllowed, NotPossible, UnknownChargePoint
 from api.inputs import whole_number
+from api.periods import boundary
 from api.shapes_rfid import (
     DryRunAnswer,
     LearningAnswer,
@@ -157,14 +159,14 @@ def dry_run(decision: Decision, at: float, zone: tzinfo, state: SiteState | None
     )
 
 
-def scan_filter(parameters: Mapping[str, str], user: str | None) -> tuple[ScanFilter, int]:
+def scan_filter(parameters: Mapping[str, str], user: str | None, zone: ZoneInfo) -> tuple[ScanFilter, int]:
     """What `?from&to&outcome&charge_point&user&cursor&limit` ask for; raises FieldError. `user`: only this one's."""
     faults: dict[str, str] = {}
     found: dict[str, Any] = {"outcome": parameters.get("outcome"), "charge_point": parameters.get("charge_point")}
     for name in ("from", "to"):
         try:
             if name in parameters:
-                found[f"{name}_s"] = int(instants.parse(parameters[name]))
+                found[f"{name}_s"] = int(boundary(parameters[name], zone))
         except ValueError as exc:
             faults[name] = str(exc)
     known = [outcome.value for outcome in Outcome]

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from api import instants
+from api.periods import boundary
 from common.errors import FieldError
 from common.local_time import Unit, end_of, spans, start_of
 from common.store.rollup_rows import CHARGE_POINT, METER_COLUMNS, Method, RollupRow, SeriesKey
@@ -53,7 +54,7 @@ def periods(parameters: Mapping[str, str], *, now: float, zone: ZoneInfo) -> Per
     for name in ("from", "to"):
         try:
             if name in parameters:
-                read[name] = instants.parse(parameters[name])
+                read[name] = boundary(parameters[name], zone)
                 if not 0 <= read[name] <= LATEST_S:
                     raise ValueError("must be from 1970 to 9998")
         except ValueError as exc:

@@ -195,7 +195,8 @@ class _Strangers:
 async def entries(request: Request) -> HTTPResponse:
     """A page of the audit, the newest first."""
     parameters = inputs.query(request.query_string, decisions.FILTERS | {"limit", "cursor"})
-    limit, wanted = decisions.page_size(parameters), decisions.wanted(parameters)
+    limit = decisions.page_size(parameters)
+    wanted = decisions.wanted(parameters, deps_of(request).settings.time_zone)
     await trail_of(request).settled()
     rows = await deps_of(request).store.run(store_audit.find, wanted, limit + 1)
     shown = [AuditEntryShape.of(row) for row in rows[:limit]]
@@ -206,7 +207,7 @@ async def entries(request: Request) -> HTTPResponse:
 async def export(request: Request) -> HTTPResponse | None:
     """All of the audit that the filters leave, as CSV, the newest first."""
     parameters = inputs.query(request.query_string, decisions.FILTERS)
-    wanted = decisions.wanted(parameters)
+    wanted = decisions.wanted(parameters, deps_of(request).settings.time_zone)
     audit(request, "export", subject="audit.csv", new=parameters)
     await trail_of(request).settled()
     pages = _pages(deps_of(request).store, wanted)

@@ -135,7 +135,7 @@ async def scans(request: Request) -> HTTPResponse:
     parameters = inputs.query(request.query_string, SCAN_PARAMETERS)
     if "user" in parameters:
         _decide(request, asker, parameters["user"], is_writing=False)
-    wanted, limit = rfid.scan_filter(parameters, only)
+    wanted, limit = rfid.scan_filter(parameters, only, deps_of(request).settings.time_zone)
     rows = list(await deps_of(request).cards.scans(wanted, limit + 1))
     cursor = rfid.cursor(rows[limit - 1]) if len(rows) > limit else None
     return json_answer(ScansAnswer([rfid.scan_shape(row) for row in rows[:limit]], cursor))

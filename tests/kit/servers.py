@@ -152,7 +152,7 @@ def install_mariadb(folder: Path) -> Path:
 
 
 @contextmanager
-def mariadb(folder: Path, installed: Path) -> Iterator[Mariadb]:
+def mariadb(folder: Path, installed: Path, *, buffer_pool_mib: int = 16) -> Iterator[Mariadb]:
     """A mariadbd on a copy of the data folder `installed`, tuned to start fast and stay small."""
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "data"
@@ -168,7 +168,8 @@ def mariadb(folder: Path, installed: Path) -> Iterator[Mariadb]:
         command += [f"--init-file={init_file}", f"--pid-file={folder / 'mariadbd.pid'}", "--skip-log-bin"]
         command += [f"--port={port}", f"--bind-address={HOST}", "--skip-name-resolve"]
         command += ["--socket=local.sock"]  # in the data folder: an absolute path may be too long for a socket
-        command += ["--character-set-server=utf8mb4", "--performance-schema=off", "--innodb-buffer-pool-size=16M"]
+        command += ["--character-set-server=utf8mb4", "--performance-schema=off"]
+        command += [f"--innodb-buffer-pool-size={buffer_pool_mib}M"]
         command += ["--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=2"]
         process = ServerProcess(command, folder / "mariadbd.log", lambda: _mariadb_answers(port))
         with process.running():

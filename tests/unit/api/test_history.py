@@ -111,10 +111,10 @@ class TestSteps:
 
     def test_extreme_instants_are_refused_or_empty_but_never_a_crash(self) -> None:
         """The ends of the calendar."""
-        assert set(faults(from_="0001-01-01T00:00:00Z", to="0001-01-01T00:00:01Z")) == {"from"}
-        assert set(faults(from_="0001-01-01T00:00:00Z", to="9999-12-31T23:59:59Z")) == {"from"}
+        assert set(faults(from_="0001-01-01T00:00:00Z", to="0001-01-01T00:00:01Z")) == {"from", "to"}
+        assert set(faults(from_="0001-01-01T00:00:00Z", to="9999-12-31T23:59:59Z")) == {"from", "to"}
         assert set(faults(from_="1970-01-01T00:00:00Z", to="9998-12-29T00:00:00Z")) == {"from"}
-        assert set(faults(from_="9999-12-31T23:59:58Z", to="9999-12-31T23:59:59Z")) == {"from"}
+        assert set(faults(from_="9999-12-31T23:59:58Z", to="9999-12-31T23:59:59Z")) == {"from", "to"}
 
 
 class TestSeries:
@@ -185,3 +185,9 @@ class TestSeries:
         found: dict[str, Any] = {text: asked(series=text).wants_points() for text in wanting}
         assert found == wanting
         assert asked().wants_points()
+
+
+def test_a_plain_date_is_the_sites_midnight() -> None:
+    """In summer two hours before UTC's."""
+    found = steps({"from": "2026-07-01", "to": "2026-07-02"}, interval_s=60, now=NOW, zone=BERLIN)
+    assert (found.first_s, found.end_s) == (1782856800, 1782943200)

@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,6 +23,8 @@ from common import legacy_app
 from common.errors import FieldError
 from common.model import Snapshot
 from tests.kit.states import SITE
+
+BERLIN = ZoneInfo("Europe/Berlin")
 
 TWO = replace(SITE, charge_points={"1": SITE.charge_points["1"], "2": SITE.charge_points["1"]})
 SECOND = Sight(frozenset({"2"}))
@@ -201,8 +204,14 @@ def test_values_that_are_too_long_are_cut_and_stay_json() -> None:
 )
 def test_wrong_filters_are_named(parameters: dict[str, str], field: str) -> None:
     with pytest.raises(FieldError) as caught:
-        audit.wanted(parameters)
+        audit.wanted(parameters, BERLIN)
     assert set(caught.value.faults) == {field}
+
+
+def test_a_plain_date_is_the_sites_midnight() -> None:
+    """Here as in every other list that takes `from` and `to`."""
+    found = audit.wanted({"from": "2026-07-01", "to": "2026-11-01"}, BERLIN)
+    assert (found.from_s, found.to_s) == (1782856800, 1793487600)
 
 
 def test_strangers_fill_no_disk() -> None:
