@@ -3,7 +3,7 @@
 One relay process, one edge as a process, a small api behind it, and PHONES that ask, download, upload and talk by
 websocket for as long; STALLED of them ask for a large answer, read none of it, and try again when they are given up.
 Printed is the resident memory of relay and edge, and its slope over the time after the first third, in which caches and
-the allocator's pages fill.
+the allocator's pages fill. Exit status 1 if one of them grows; below ten minutes the first third is too short for that.
 """
 
 import contextlib
@@ -30,6 +30,8 @@ STALLED = 4
 SAMPLE_S = 0.5
 SLOW_CONSUMER_S = 3  # so that each stalled phone is given up twenty times a minute
 MIB = 1024 * 1024
+FLAT_BYTES_PER_MINUTE = MIB // 4
+"""What a regression over some minutes makes of an allocator's pages that come and go."""
 
 
 class Phones:
@@ -84,7 +86,8 @@ class Phones:
         self.failures += answer.status_code != 200
 
 
-def main(duration_s: float = DURATION_S) -> None:
+def main(duration_s: float = DURATION_S) -> bool:
+    """Whether memory was flat."""
     with (
         tempfile.TemporaryDirectory(prefix="wallport-soak-") as name,
         servers.redis_server(Path(name) / "redis") as redis,
@@ -109,19 +112,22 @@ def main(duration_s: float = DURATION_S) -> None:
         for thread in threads:
             thread.join(35)
         print(f"{phones.requests} requests, {phones.failures} failed; {phones.given_up} answers that nobody read")
-        for process, seen in samples.items():
-            print(_line(process, seen, duration_s), flush=True)
+        verdicts = [_is_flat(process, seen, duration_s) for process, seen in samples.items()]
+        return all(verdicts)
 
 
-def _line(process: str, seen: list[tuple[float, int]], duration_s: float) -> str:
+def _is_flat(process: str, seen: list[tuple[float, int]], duration_s: float) -> bool:
     late = [(at, bytes_) for at, bytes_ in seen if at > duration_s / 3]
-    slope = statistics.linear_regression([at for at, _ in late], [bytes_ for _, bytes_ in late]).slope
+    slope = 60 * statistics.linear_regression([at for at, _ in late], [bytes_ for _, bytes_ in late]).slope
     first, last, most = seen[0][1], seen[-1][1], max(bytes_ for _, bytes_ in seen)
-    return (
+    is_flat = slope < FLAT_BYTES_PER_MINUTE
+    print(
         f"{process:>6}: {first / MIB:.0f} MiB at first, {most / MIB:.0f} at most, {last / MIB:.0f} at the end; "
-        f"{slope * 60 / MIB:+.2f} MiB a minute after the first third"
+        f"{slope / MIB:+.2f} MiB a minute after the first third{'' if is_flat else '  GROWS'}",
+        flush=True,
     )
+    return is_flat
 
 
 if __name__ == "__main__":
-    main(*(float(argument) for argument in sys.argv[1:2]))
+    sys.exit(0 if main(*(float(argument) for argument in sys.argv[1:2])) else 1)

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from common import logs
+from common.allocator import use_one_arena
 from common.clock import parse_clock
 from common.errors import AppError, FieldError
 from edge import app, import_app, import_cli
@@ -49,6 +50,7 @@ def run(
     except FieldError as exc:
         _refuse(exc)
     logs.set_up(settings.log_level, settings.log_form)
+    use_one_arena()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

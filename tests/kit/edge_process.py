@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from common import logs
+from common.allocator import use_one_arena
 from common.clock import SystemClock
 from common.health import Health
 from common.tunnel.limits import Limits
@@ -56,6 +57,7 @@ def command(data_dir: Path, api_socket: Path, limits: Mapping[str, float], hog_s
 
 def main(data_dir: str, api_socket: str, hog_s: str, *limits: str) -> None:
     logs.set_up()
+    use_one_arena()  # as the edge does
     named: dict[str, Any] = {name: float(value) for name, _, value in (text.partition("=") for text in limits)}
     health = Health(SystemClock())
     loop = TunnelLoop(
