@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 
 _AT_ONCE = struct.pack("@ii", 1, 0)  # linger on, for no time: the kernel drops what it has and resets the connection
 
@@ -13,6 +14,6 @@ def cut(transport: asyncio.Transport) -> None:
     A FIN ends a body for clients of HTTP/1.0, and behind bytes that nobody acknowledges it is never sent: where this
     host hears nothing but is heard, the peer would take the connection for alive.
     """
-    if not transport.is_closing():
+    with suppress(OSError):  # it has ended by itself
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        transport.abort()
+    transport.abort()  # also one that is closing: it would wait for a peer that takes nothing

@@ -78,6 +78,7 @@ async def send_on(writer: Answer, stream: Stream, head: HeadersReceived, site: s
         if is_ended:
             await writer.whole(head.status, fields, data)
         else:
+            stream.when_failed(lambda failure: _cut_off(writer, failure))
             await writer.begin(head.status, fields, data)
         while not is_ended:
             await stream.paced(len(data))
@@ -92,6 +93,12 @@ async def send_on(writer: Answer, stream: Stream, head: HeadersReceived, site: s
     except StreamFailed:
         if not writer.has_begun:
             raise
+        writer.abort()
+
+
+def _cut_off(writer: Answer, failure: StreamFailed) -> None:
+    """A client that takes nothing would hold its connection, and what is buffered for it, for as long as it likes."""
+    if failure.error is ErrorCode.SLOW_CONSUMER:
         writer.abort()
 
 

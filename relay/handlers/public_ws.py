@@ -28,7 +28,7 @@ DEAD_AFTER_S = 45.0
 """Of silence from the phone, so after two pings without an answer."""
 
 MOST_WAITING = 64 * 1024
-"""Bytes of the phone's messages that wait for credit before its socket is no longer read: half a stream window."""
+"""Bytes of the phone's messages that wait for credit before its socket is no longer read: a quarter of a window."""
 
 GOODBYE_S = 5.0
 """For the site's part of the goodbye after the phone has left; then the stream is reset."""
@@ -53,7 +53,7 @@ async def carry(by: Carriage, request: Request, admitted: Admitted, client_addre
 
 
 async def _carry_messages(socket: Socket, stream: Stream) -> None:
-    phone = _Phone(socket)
+    phone = _Phone(socket, stream)
     upward = asyncio.create_task(_send_up(phone, stream))
     downward = asyncio.create_task(_send_down(phone, stream))
     watch = asyncio.create_task(_watch(socket))
@@ -74,14 +74,16 @@ async def _carry_messages(socket: Socket, stream: Stream) -> None:
 class _Phone:
     """The phone's messages in order, and its socket's back-pressure."""
 
-    def __init__(self, socket: Socket) -> None:
+    def __init__(self, socket: Socket, stream: Stream) -> None:
         self.socket = socket
+        self._stream = stream
         self.goodbye: tuple[int | None, str] | None = None
         self._messages: deque[tuple[bytes, bool]] = deque()
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
         self._writable = asyncio.Event()
         socket.listen(self._on_message, self._on_closed)
+        stream.when_failed(lambda _: self._writable.set())
 
     async def next(self) -> tuple[bytes, bool] | None:
         """The next message and whether it is text; None after the last."""
@@ -97,9 +99,9 @@ class _Phone:
         return data, is_text
 
     async def send(self, data: bytes, is_text: bool) -> None:
-        """Send a message; waits while the phone does not keep up."""
+        """Send a message; waits while the phone does not keep up, at most until its stream is given up for that."""
         self.socket.send(data, is_text=is_text)
-        while not self.socket.is_writable and not self.socket.is_closed:
+        while not (self.socket.is_writable or self.socket.is_closed or self._stream.has_failed):
             self._writable.clear()
             self.socket.when_writable(self._writable.set)
             await self._writable.wait()

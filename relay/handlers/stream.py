@@ -6,6 +6,7 @@ Owned by a `TunnelLink` (relay/handlers/link.py), which sends what is written he
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from common.tunnel.errors import ErrorCode
@@ -46,6 +47,7 @@ class Stream:
         self._link = link
         self._inbox: deque[Inbound] = deque()  # bounded by the stream's window
         self._failure: StreamFailed | None = None
+        self._observer: Callable[[StreamFailed], None] | None = None
         self._arrived: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
 
@@ -60,6 +62,15 @@ class Stream:
 
     def has_next(self) -> bool:
         return bool(self._inbox)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether `next` will raise, after what came before."""
+        return self._failure is not None
+
+    def when_failed(self, call: Callable[[StreamFailed], None]) -> None:
+        """Call this at once when the stream fails: for who waits for a phone that takes nothing, and not in `next`."""
+        self._observer = call
 
     async def head(self) -> HeadersReceived:
         event = await self.next()
@@ -117,6 +128,8 @@ class Stream:
             self._failure = failure
             _wake(self._arrived)
             _wake(self._writable)
+            if self._observer is not None:
+                self._observer(failure)
 
     def wake_writer(self) -> None:
         _wake(self._writable)
