@@ -592,6 +592,18 @@ def test_the_audit_tells_who_did_what(api: RunningApi, edge: EdgeDouble, store: 
     assert audited(api, headers)[0]["action"] == "export"
 
 
+def test_the_lan_can_not_claim_to_be_the_relay(api: RunningApi, store: Store) -> None:
+    """The origin hangs on the connection: what a client says of itself moves neither origin nor address."""
+    claims = {
+        "x-wallport-client-address": "203.0.113.7",
+        "x-forwarded-for": "203.0.113.8",
+        "x-wallport-origin": "relay",
+    }
+    api.lan.post("/api/v1/auth/login", json={"username": "driver", "password": "wrong password"}, headers=claims)
+    entry = audited(api, elevated(api, store), "?result=login_failed")[0]
+    assert (entry["origin"], entry["address"]) == ("lan", "127.0.0.1")
+
+
 def test_a_command_is_audited_with_what_became_of_it(
     api: RunningApi, edge: EdgeDouble, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
