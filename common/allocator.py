@@ -9,8 +9,7 @@ def use_one_arena() -> None:
     """Have all threads share one heap; call before the first thread starts.
 
     glibc gives up to eight heaps a core to threads that allocate at the same moment, which Python's lock hardly lets
-    happen, and returns little of what is freed in them: an edge whose phones stopped reading grew by 1.7 MiB a minute
-    (`python -m bench.soak 900`). Other C libraries have no such setting, and no such heaps.
+    happen, and each keeps what is freed in it. Other C libraries have no such setting, and no such heaps.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

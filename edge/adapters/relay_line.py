@@ -42,6 +42,7 @@ class RelayLine:
         self._tls_out = ssl.MemoryBIO()
         self._send_lock = threading.Lock()  # keeps what TLS made in its order on the way out
         self._receive_timeout_s: float | None = None
+        self._received = bytearray(RECEIVED_AT_ONCE)  # see UnixExchange._receive
 
     def send(self, data: bytes) -> None:
         """Blocks while the kernel takes nothing."""
@@ -60,9 +61,10 @@ class RelayLine:
             self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(timeout_s))
             self._receive_timeout_s = timeout_s
         try:
-            data = self._raw.recv(RECEIVED_AT_ONCE)
+            size = self._raw.recv_into(self._received)
         except BlockingIOError:
             return None
+        data = bytes(memoryview(self._received)[:size])
         return data if self._tls is None else self._decrypted(self._tls, data)
 
     def acknowledged_bytes(self) -> int | None:
