@@ -91,8 +91,11 @@ def obeying(edge: EdgeDouble, last: Status) -> Iterator[list[Any]]:
     done, wished = threading.Event(), list[Any]()
 
     def obey() -> None:
+        seen = 0
         while not done.wait(0.02):
-            for command in edge.taken():
+            commands = edge.taken()[seen:]
+            seen += len(commands)
+            for command in commands:
                 wished.append(dict(command.wishes))
                 edge.report(replace(accepted(command), status=last, detail="told so"))
 

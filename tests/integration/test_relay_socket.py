@@ -245,8 +245,8 @@ def test_what_no_relay_sends_ends_the_connection(place: _Place, frame: Frame, wh
 
     with (
         place.served(send) as url,
+        pytest.raises(RelayUnavailable, match=what),  # also of `connect`: it may come with the upgrade
         place.relay.connect(url) as relay_socket,
-        pytest.raises(RelayUnavailable, match=what),
     ):
         relay_socket.receive(WAIT_S)
 
