@@ -129,7 +129,10 @@ def visible(line: Line, viewer: Viewer) -> Line:
     """What of a session and its corrections `viewer` is told."""
     if viewer.role is not Role.VIEWER:
         return line
-    told = tuple(replace(change, corrected_by="") for change in line.corrections if change.field not in _PERSONAL)
+    # The reason goes too: it is one for all that was corrected at once, and may name who charged.
+    told = tuple(
+        replace(change, corrected_by="", reason="") for change in line.corrections if change.field not in _PERSONAL
+    )
     return Line(replace(line.session, user_name=None, tag=None), told, is_corrected=bool(line.corrections))
 
 
@@ -201,6 +204,16 @@ def changes(body: SessionBody) -> dict[str, str | int | None]:
     return found
 
 
+def only_changes(found: Mapping[str, str | int | None], session: SessionRow) -> dict[str, str | int | None]:
+    """Those of `changes` that are none yet; raises FieldError when nothing is left, since its reason would be lost."""
+    left = {name: value for name, value in found.items() if getattr(session, name) != value}
+    if not left:
+        raise FieldError(
+            "the correction changes nothing", {API_NAMES.get(name, name): "stands there already" for name in found}
+        )
+    return left
+
+
 def with_api_names(error: FieldError) -> FieldError:
     """The store's words about a correction, by the names of the API."""
     return FieldError(error.message, {API_NAMES.get(name, name): words for name, words in error.faults.items()})
@@ -250,7 +263,7 @@ def _correction(change: CorrectionRow) -> dict[str, Any]:
         "new_value": _value(change.field, change.new_value),
         "corrected_at": instants.text(change.corrected_at),
         "corrected_by": change.corrected_by or None,
-        "reason": change.reason,
+        "reason": change.reason or None,
     }
 
 

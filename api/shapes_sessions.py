@@ -85,14 +85,14 @@ class SegmentShape(msgspec.Struct, frozen=True):
 
 
 class CorrectionShape(msgspec.Struct, frozen=True):
-    """What an admin changed, or what followed from it. `corrected_by` is null where the role does not show people."""
+    """What an admin changed, or what followed from it. Null where the role does not show people: who, and why."""
 
     field: str
     old_value: Any
     new_value: Any
     corrected_at: Instant
     corrected_by: str | None
-    reason: str
+    reason: str | None
 
 
 class SessionAnswer(SessionShape, frozen=True):

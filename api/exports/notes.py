@@ -125,7 +125,7 @@ def _correction(line: Line, change: CorrectionRow, heading: Heading) -> str:
         new=_value(change.field, change.new_value, heading),
         at=figures.minute(change.corrected_at, heading.zone, lang),
         user=change.corrected_by or "–",
-        reason=change.reason,
+        reason=change.reason or "–",
     )
 
 

@@ -49,6 +49,7 @@ async def correct(request: Request, id: str) -> HTTPResponse:  # noqa: A002 -- s
             raise FieldError("the correction cannot be", {"user": "is nobody's name here"})
         changes["user_name"] = user.name
     before = await _known(request, id)
+    changes = decisions.only_changes(changes, before.session)
     try:
         record = await deps.store.correct_session(
             before.session.id or 0, changes, by=admin.name, at_s=int(deps.clock.now()), reason=body.reason

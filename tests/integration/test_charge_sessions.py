@@ -328,6 +328,7 @@ class TestCorrections:
             ({"reason": "   ", "vehicle": "V"}, "reason"),
             ({"reason": "x", "vehicle": "a\nb"}, "vehicle"),
             ({"reason": "x", "cost": {"amount": "ten"}}, "cost"),
+            ({"reason": "x", "vehicle": next(charged(1)).vehicle}, "vehicle"),  # stands there already
         ]
         for body, field in wrong:
             found = problem(self.patch(elevated, number, body))

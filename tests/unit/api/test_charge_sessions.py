@@ -69,9 +69,8 @@ def test_what_is_no_id_is_none(text: str) -> None:
 
 def test_a_viewer_is_not_told_who_charged() -> None:
     """Neither in the session nor in its corrections; that there was one is told."""
-    line = Line(
-        ROW, (correction("user_name", '"bert"', '"anna"'), correction("vehicle", "null", '"V"')), is_corrected=True
-    )
+    vehicle = replace(correction("vehicle", "null", '"V"'), reason="anna drove it")
+    line = Line(ROW, (correction("user_name", '"bert"', '"anna"'), vehicle), is_corrected=True)
     seen = charge_sessions.shown_whole(SessionRecord(session=ROW), charge_sessions.visible(line, GUEST))
     assert (seen["user"], seen["tag"], seen["is_corrected"]) == (None, None, True)
     assert [(change["field"], change["corrected_by"]) for change in seen["corrections"]] == [("vehicle", None)]
