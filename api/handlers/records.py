@@ -66,6 +66,8 @@ async def reconciliation(request: Request) -> HTTPResponse:
     )
     rows = await deps.store.rollups(Resolution.DAY, asked.from_s, asked.to_s)
     sessions = await deps.store.sessions_within(asked.from_s, asked.to_s)
+    if asked.from_s > deps.clock.now():  # a car that is plugged in may stay, but has charged nothing there
+        sessions = [session for session in sessions if session.ended_at is not None]
     readings = await deps.store.meter_readings(statistics.readings_needed(asked, sessions))
     return json_answer(statistics.reconciled(asked, rows, sessions, readings))
 

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,9 +17,9 @@ from api import access
 from common.security import totp
 from common.security.device_keys import decode_public_key
 from common.security.tokens import ACCESS, TokenCheck
-from common.store import rollups, samples, users
+from common.store import rollups, samples, sessions, users
 from common.store.bind import Store, open_store
-from common.store.rows import ChargePointSampleRow, SampleRow
+from common.store.rows import ChargePointSampleRow, SampleRow, SessionRecord, SessionRow
 from edge.rollups import Reckoner
 from tests.kit.api_client import PASSWORD, RunningApi, problem, running_api
 from tests.kit.edge_double import EdgeDouble
@@ -392,6 +393,15 @@ def test_what_no_session_explains_is_listed(api: RunningApi, store: Store) -> No
     (item,) = api.get("/api/v1/statistics/reconciliation?month=2027-01", name="admin").json()["items"]
     assert (item["meter_wh"], item["sessions_wh"], item["unexplained_wh"]) == (6_000, 5_000, 1_000)
     assert [(day["from"], day["unexplained_wh"]) for day in item["days"]] == [("2027-01-14T23:00:00Z", 1_000)]
+
+
+def test_a_car_that_is_plugged_in_is_in_no_month_to_come(api: RunningApi, store: Store) -> None:
+    running = SessionRow(charge_point="1", started_at=int(time.time()) - 60, ended_at=None, energy_wh=5)
+    sessions.upsert(store, [SessionRecord(session=running)])
+    now, later = datetime.now(UTC), datetime.now(UTC) + timedelta(days=400)
+    for at, count in ((now, 1), (later, 0)):
+        answer = api.get(f"/api/v1/statistics/reconciliation?month={at:%Y-%m}", name="admin").json()
+        assert sum(item["sessions"] for item in answer["items"]) == count
 
 
 def _charge(
