@@ -42,7 +42,8 @@ def boundary(text: str, zone: ZoneInfo) -> float:
         instant = datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() if day.year > 1 else -1.0
     else:
         try:
-            instant = instants.parse(text)
+            # A `+` that is not written %2B arrives as a space, and an instant with a T has no other.
+            instant = instants.parse(text.replace(" ", "+") if "T" in text else text)
         except ValueError as exc:
             raise ValueError(_WORDS) from exc
     if not 0 <= instant <= LATEST_S:

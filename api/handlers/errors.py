@@ -6,7 +6,7 @@ Nothing of an unexpected exception reaches the client: it goes to the log, redac
 import time
 
 from sanic import HTTPResponse, Request
-from sanic.exceptions import MethodNotAllowed, SanicException
+from sanic.exceptions import MethodNotAllowed, RequestCancelled, SanicException
 from sanic.handlers import ErrorHandler
 
 from api import problems
@@ -44,6 +44,8 @@ class ProblemHandler(ErrorHandler):
         if isinstance(exception, AppError) and exception.code in problems.PROBLEMS:
             write = log.warning if self._is_worth_a_warning(exception.code) else log.debug
             write("request_refused", reason=exception.code, detail=exception.detail, **known)
+        elif isinstance(exception, RequestCancelled):
+            log.debug("client_left", **known)
         elif isinstance(exception, SanicException) and exception.status_code < 500:
             log.debug("request_refused", reason=exception.status_code, **known)
         else:

@@ -187,6 +187,12 @@ class TestSeries:
         assert asked().wants_points()
 
 
+def test_a_plus_that_arrived_as_a_space_is_one() -> None:
+    """As in an address that a person typed, where it means a space."""
+    found = asked(from_="2027-01-15T09:00:00 01:00", to="2027-01-15T09:04:00 01:00", series="grid.power_w")
+    assert found.first_s == EIGHT
+
+
 def test_a_plain_date_is_the_sites_midnight() -> None:
     """In summer two hours before UTC's."""
     found = steps({"from": "2026-07-01", "to": "2026-07-02"}, interval_s=60, now=NOW, zone=BERLIN)
