@@ -101,6 +101,15 @@ def test_months_of_all_ages(site: Site, tmp_path: Path) -> None:
     assert site.sessions() == [eight, nine, ten]
 
 
+def test_what_is_no_charge_log_is_refused_before_anything_is_written(embedded: Site, tmp_path: Path) -> None:
+    """One line that is one is enough; none is another file altogether."""
+    log, other = write(tmp_path, "202507.csv", TEN), write(tmp_path, "readme.txt", "# Hello", "", "this, is text")
+    found = embedded.run("csv", log, other, as_process=True)
+    assert found.returncode == 1
+    assert f"{other} is no charge log" in found.stderr
+    assert embedded.sessions() == []
+
+
 def test_a_dry_run_writes_nothing(embedded: Site, tmp_path: Path) -> None:
     """It says what would be new."""
     file = write(tmp_path, "202507.csv", TEN)
