@@ -63,8 +63,9 @@ class Limits:
     """Per stream: at 100 ms round trip about 20 Mbit/s, more than most homes' upload. Credit comes back by halves: two
     full messages are on their way while two are taken; with half of it a download was a third slower (measured)."""
 
-    connection_window_bytes: int = 1024 * KIB
-    """All streams together: what one edge may make the relay hold; 1000 edges are 1 GiB at the very worst."""
+    connection_window_bytes: int = 2048 * KIB
+    """All streams together, six downloads that nobody takes among them before others wait for their end: what one edge
+    may make the relay hold; 1000 edges are 2 GiB at the very worst."""
 
     streams: int = 128
     """Streams at once, also those that ended but are not yet consumed."""
