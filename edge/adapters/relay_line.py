@@ -109,8 +109,11 @@ class RelayLine:
                 is_done = True
             except ssl.SSLWantReadError:
                 pass
-            finally:  # an alert, too
-                self._raw.sendall(self._tls_out.read())
+            except ssl.SSLError:
+                with contextlib.suppress(OSError):  # the alert; what is wrong matters more
+                    self._raw.sendall(self._tls_out.read())
+                raise
+            self._raw.sendall(self._tls_out.read())
             if not is_done:
                 self._await_handshake(deadline - time.monotonic())
         self._tls = tls
