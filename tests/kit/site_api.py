@@ -102,14 +102,14 @@ async def status(_: Request, status: int) -> HTTPResponse:
 
 
 @app.get("/api/slow")
-async def slow(_: Request) -> HTTPResponse:
+async def slow(_: Request) -> None:
+    """Never answers."""
     app.ctx.counts["slow"] += 1
     try:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()  # for ever
     except asyncio.CancelledError:
         app.ctx.counts["cancelled"] += 1
         raise
-    return response.text("late")
 
 
 @app.route("/api/marked/<_:path>", methods=["GET", "POST", "DELETE"])
@@ -124,7 +124,7 @@ async def half(request: Request) -> None:
     """The beginning of an answer whose end never comes."""
     answer = await request.respond(content_type="text/plain")
     await answer.send("so far")
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()  # for ever
 
 
 @app.get("/api/counts")
@@ -157,7 +157,7 @@ async def talk(_: Request[Any, Any], ws: Websocket) -> None:
 
 async def deaf(_: Request[Any, Any], _ws: Websocket) -> None:
     """Reads nothing."""
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()  # for ever
 
 
 app.add_websocket_route(talk, "/api/ws", name="ws")
