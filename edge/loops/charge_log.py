@@ -109,8 +109,8 @@ class ChargeLogLoop:
         """One look; answers how long to pause, and how often it failed in a row."""
         reader = self._readers.get(generation)
         if reader is None:
-            self._health.report(COMPONENT, Status.DISABLED)
             watch.looked(self._clock.now())
+            self._health.report(COMPONENT, Status.DISABLED)
             return LOOK_S, 0
         try:
             found = self._look(reader, stop)
@@ -129,10 +129,10 @@ class ChargeLogLoop:
         if tries < MOST_TRIES:
             log.debug("charge_log_failed", reason=exc.code, why=exc.message, detail=exc.detail)
             return self._backoff.next_delay_s(), tries
+        watch.looked(self._clock.now())
         changed = self._health.report(COMPONENT, Status.FAILING, exc.message)
         tell = log.warning if changed else log.debug  # the first failure loudly, its repeats quietly
         tell("charge_log_failed", reason=exc.code, why=exc.message, detail=exc.detail)
-        watch.looked(self._clock.now())
         self._backoff.reset()
         return LOOK_S, 0
 
