@@ -108,6 +108,11 @@ class TunnelConnection:
         return not self._session.streams and not self._session.out.control
 
     @property
+    def is_due(self) -> bool:
+        """Whether something may have to be sent, or events wait for `tick`. Cheap to ask after each call."""
+        return bool(self._session.out.scheduler or self._session.out.control or self._session.pending)
+
+    @property
     def stalled_streams(self) -> int:
         """Streams on which something waits for the other end, or for the application, to take what came before."""
         return sum(self._session.is_stalled(stream) for stream in self._session.streams.values())
@@ -168,10 +173,7 @@ class TunnelConnection:
 
     def data_to_send(self, budget: int = LONGEST_MESSAGE) -> bytes | None:
         """The next websocket message to send, or None. `budget` bounds its bytes, but never below one full frame."""
-        message = self._session.out.next_message(self._session.streams, budget)
-        if message is not None:
-            self._session.forget_done()
-        return message
+        return self._session.next_message(budget)
 
     # Streams
 

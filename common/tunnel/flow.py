@@ -101,8 +101,9 @@ class ControlQueue:
         self._credits: dict[int, int] = {}
         self._opens: dict[int, bytes] = {}
 
-    def __len__(self) -> int:
-        return (self._pong is not None) + len(self._frames) + len(self._credits) + len(self._opens)
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._frames or self._credits or self._opens or self._pong is not None)
 
     def pong(self, payload: bytes) -> None:
         self._pong = encode_frame(FrameType.PONG, 0, payload)
@@ -164,6 +165,10 @@ class Scheduler:
     def __init__(self) -> None:
         self._lines: tuple[deque[int], ...] = tuple(deque() for _ in Priority)
         self._listed: set[int] = set()
+
+    def __bool__(self) -> bool:
+        """Whether a stream is in a line."""
+        return bool(self._listed)
 
     def add(self, stream_id: int, priority: Priority) -> None:
         """To the end of its line, unless it is in one."""

@@ -13,6 +13,8 @@ from common.tunnel.streams import Stream
 SMALLEST_BUDGET = NUMBER_BYTES + HEADER_BYTES + LONGEST_PAYLOAD
 """Of one message: below it an OPEN could wait for ever."""
 
+_PRIORITIES = tuple(Priority)  # an enum makes its members' list anew each time it is asked
+
 Parts = list[bytes | memoryview]
 """Frames of one message, each whole or as header and payload, which is not copied before they are joined."""
 
@@ -22,19 +24,22 @@ class Outbox:
         self.control = ControlQueue()
         self.window = SendWindow(connection_window_bytes)
         self.scheduler = Scheduler()
+        self.done: list[Stream] = []  # closed, and the last of them is in a message now
         self._number = first_number
         self._bulk_after_bytes = bulk_after_bytes
 
     def next_message(self, streams: Mapping[int, Stream], budget: int) -> bytes | None:
         """One message of at most `budget` bytes (but never below SMALLEST_BUDGET), or None: nothing to send now.
 
-        Streams that have sent all they queued stay in `streams`; the caller forgets those that are done.
+        Streams that have sent all they queued stay in `streams`; the caller forgets those in `done`.
         """
+        if not self.scheduler and not self.control:
+            return None
         room = max(SMALLEST_BUDGET, min(budget, LONGEST_MESSAGE)) - NUMBER_BYTES
         frames: Parts = [*self.control.take(room)]
         room -= sum(map(len, frames))
         if not self.control:  # an OPEN must not be overtaken by its stream's data
-            for priority in Priority:
+            for priority in _PRIORITIES:
                 room = self._fill(priority, streams, room, frames)
         if not frames:
             return None
@@ -63,7 +68,9 @@ class Outbox:
                 self.scheduler.put_back(stream_id, priority)
                 break
             room = left
-            if stream.has_queued:
+            if stream.is_done:
+                self.done.append(stream)
+            elif stream.has_queued:
                 stream.demote_if_bulk(self._bulk_after_bytes)
                 self.scheduler.add(stream_id, stream.priority)
         for stream in blocked:

@@ -164,8 +164,7 @@ class Receiver:
         code, reason = decode_close(frame.payload)
         stream.step(self._peer, Step.WSCLOSE)
         self._events.append(WebsocketClosed(stream.id, code, reason))
-        if stream.is_done:
-            self._session.forget_done()
+        self._session.forget_if_done(stream)
 
     def _reset(self, frame: Frame) -> None:
         error, detail = decode_reset(frame.payload)
@@ -231,7 +230,7 @@ class Receiver:
         if stream.is_closed:
             self._session.drop_unsent(stream)
             self._session.announce_writable(self._events)
-            self._session.forget_done()
+            self._session.forget_if_done(stream)
 
 
 def open_step(kind: Kind, is_ended: bool) -> Step:

@@ -71,8 +71,15 @@ class Session:
         self.out.window.queued += stream.queue(frame_type, payload, flags, last_flags)
         self.out.scheduler.add(stream.id, stream.priority)
 
-    def forget_done(self) -> None:
-        for stream in [stream for stream in self.streams.values() if stream.is_done]:
+    def next_message(self, budget: int) -> bytes | None:
+        """See `Outbox.next_message`."""
+        message = self.out.next_message(self.streams, budget)
+        while self.out.done:
+            self._forget(self.out.done.pop())
+        return message
+
+    def forget_if_done(self, stream: Stream) -> None:
+        if stream.is_done:
             self._forget(stream)
 
     # Windows
@@ -123,8 +130,7 @@ class Session:
         self._prepaid_bytes -= prepaid
         self.give_credit(stream, cost)
         self.prepay(stream, self.pending)
-        if stream.is_done:
-            self._forget(stream)
+        self.forget_if_done(stream)
 
     def prepay(self, stream: Stream, events: list[Event]) -> None:
         """Let a long message go on; see `Stream.prepay`. Resets the stream when all long messages are too much."""

@@ -226,7 +226,7 @@ class TunnelLink:
     # Sending.
 
     def _flush_soon(self) -> None:
-        if not self._is_flush_due and not self.ended:
+        if not self._is_flush_due and not self.ended and self._connection.is_due:
             self._is_flush_due = True
             self.loop.call_soon(self._flush)
 
@@ -244,7 +244,7 @@ class TunnelLink:
             self._socket.send(message)
         if self._blocked_since is None:
             self._blocked_since, self._blocked_bytes = self.loop.time(), self._socket.unsent_bytes
-        self._socket.when_writable(self._flush_soon)
+        self._socket.when_writable(self._flush)
 
     # Liveness.
 
