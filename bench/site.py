@@ -76,6 +76,7 @@ def running_site(folder: Path) -> Iterator[Site]:
                 "WALLPORT_RELAY_REDIS_URL": redis.url.replace("/0", "/1"),
                 "WALLPORT_RELAY_PORT": str(relay_port),
                 "WALLPORT_RELAY_ORIGIN": relay_url,
+                "WALLPORT_RELAY_SITE_BYTES_PER_S": str(100 << 30),  # what is measured is the tunnel, not this limit
             },
         }
         processes = {

@@ -59,13 +59,14 @@ class Announced(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
 class Limits:
     """What this end decides. Defaults are for one household; all can be set where a shell is built."""
 
-    stream_window_bytes: int = 256 * KIB
-    """Per stream: at 100 ms round trip about 20 Mbit/s, more than most homes' upload. Credit comes back by halves: two
-    full messages are on their way while two are taken; with half of it a download was a third slower (measured)."""
+    stream_window_bytes: int = 6 * LONGEST_DATA
+    """Per stream: six full messages. Credit comes back by halves, so three are on their way while three are taken; with
+    four in all a download was a fifth slower (measured). At 100 ms round trip 30 Mbit/s: above most homes' upload."""
 
-    connection_window_bytes: int = 2048 * KIB
-    """All streams together, six downloads that nobody takes among them before others wait for their end: what one edge
-    may make the relay hold; 1000 edges are 2 GiB at the very worst."""
+    connection_window_bytes: int = 48 * LONGEST_DATA
+    """All streams together, 3 MiB, seven downloads that nobody takes among them before others wait for their end: what
+    one edge may make the relay hold; 1000 edges are 3 GiB at the very worst. Its credit comes back by eighths, which
+    are a stream's window: where one download runs, in the same message as the stream's."""
 
     streams: int = 128
     """Streams at once, also those that ended but are not yet consumed."""

@@ -28,7 +28,7 @@ FLOODER = "203.0.113.9"
 
 STALLED = 16
 HELD_BYTES = 16 * MIB
-"""What the relay may hold for STALLED phones that do not read: the connection's window of 2 MiB for all of them, a
+"""What the relay may hold for STALLED phones that do not read: the connection's window of 3 MiB for all of them, a
 transport's buffer for each, and what Python does not give back."""
 
 
