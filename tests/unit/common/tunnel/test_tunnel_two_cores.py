@@ -253,8 +253,9 @@ class TwoCores(RuleBasedStateMachine):
                 self._take(side, side.core.tick(0.0))
                 moved |= side.end.flush() > 0
                 receiver = self._other(side)
-                while side.end.wire:
+                while side.end.wire:  # also what was on its way before, and wants an answer
                     self._take(receiver, receiver.core.receive(side.end.wire.popleft(), 0.0))
+                    moved = True
                 for stream_id, half in side.out.items():
                     while half.unread:
                         receiver.core.consumed(stream_id, half.unread.pop(0))
