@@ -46,7 +46,10 @@ class ChargePointBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     limit: NoLimit | EnergyLimit | SocLimit | msgspec.UnsetType = msgspec.UNSET
     is_enabled: bool | msgspec.UnsetType = msgspec.UNSET
     vehicle: (
-        Annotated[str, msgspec.Meta(pattern="^(0|[1-9][0-9]{0,5})$", description="its id, as in `vehicles`")]
+        Annotated[
+            str,
+            msgspec.Meta(pattern="^(0|[1-9][0-9]{0,5})$", description="the id of a vehicle as text, as in `vehicles`"),
+        ]
         | msgspec.UnsetType
     ) = msgspec.UNSET
     soc_percent: (

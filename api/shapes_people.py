@@ -19,7 +19,7 @@ Code = Annotated[
     ),
 ]
 ChargePoints = Annotated[
-    list[Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,16}$")]],
+    list[Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,16}$", description="the id of a charge point as text")]],
     msgspec.Meta(min_length=1, max_length=32, description="ids as in `GET chargepoints`; null: all"),
 ]
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -103,7 +103,7 @@ class TotpAnswer(msgspec.Struct, frozen=True):
 
 
 class ConfirmBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    code: Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$")]
+    code: Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$", description="six digits of the authenticator app")]
 
 
 class ConfirmAnswer(msgspec.Struct, frozen=True):

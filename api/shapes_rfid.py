@@ -9,9 +9,19 @@ from api.shapes import Ampere, EnergyLimit, Instant, Name, NoLimit, SocLimit
 from common.model import Mode
 from common.profiles import Day, Outcome
 
-Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Label = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="a text of 1 to 64 characters without control characters",
+    ),
+]
 TypedTag = Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="as the reader gives it; text")]
-Hour = Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", description="the site's time")]
+Hour = Annotated[
+    str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", description="a time at the site like 07:30")
+]
 ChargePointId = Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
 
 

@@ -12,7 +12,7 @@ Amount = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,5})?$",
-        description="a decimal of at most 5 places, as text: exact",
+        description="a decimal number as text, like 3.27 or -0.5, with at most 9 digits and 5 places",
         examples=["3.27450"],
     ),
 ]

@@ -327,7 +327,7 @@ class TestCorrections:
             ({"reason": "x", "mode": "pv"}, "mode"),
             ({"reason": "   ", "vehicle": "V"}, "reason"),
             ({"reason": "x", "vehicle": "a\nb"}, "vehicle"),
-            ({"reason": "x", "cost": {"amount": "ten"}}, "cost"),
+            ({"reason": "x", "cost": {"amount": "ten"}}, "cost.amount"),
             ({"reason": "x", "vehicle": next(charged(1)).vehicle}, "vehicle"),  # stands there already
         ]
         for body, field in wrong:

@@ -181,7 +181,7 @@ def test_every_way_to_wish(api: RunningApi, edge: EdgeDouble) -> None:
         ({}, 400, "invalid_input", ["body"]),
         ({"colour": "red"}, 400, "invalid_input", ["colour"]),
         ({"mode": "fast", "current_a": 0}, 400, "invalid_input", ["current_a", "mode"]),
-        ({"limit": {"type": "energy"}}, 400, "invalid_input", ["limit"]),
+        ({"limit": {"type": "energy"}}, 400, "invalid_input", ["limit.energy_wh"]),
         ({"current_a": 32}, 400, "invalid_input", ["current_a"]),
         ({"mode": "eco"}, 409, "not_possible", ["mode"]),
         ({"limit": {"type": "soc", "soc_percent": 80}, "mode": "pv"}, 409, "not_possible", ["limit"]),

@@ -476,7 +476,7 @@ def test_admins_manage_users(api: RunningApi, edge: EdgeDouble, store: Store) ->
         ({"password": "x" * 257}, "password"),
         ({"role": "root"}, "role"),
         ({"charge_points": []}, "charge_points"),
-        ({"charge_points": ["../1"]}, "charge_points"),
+        ({"charge_points": ["../1"]}, "charge_points[0]"),
         ({"role": "admin", "charge_points": ["1"]}, "charge_points"),
         ({"is_disabled": True}, "is_disabled"),  # not for a new user
         ({"id": 1}, "id"),

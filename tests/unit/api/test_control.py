@@ -93,7 +93,7 @@ def test_what_the_body_takes_is_what_the_edge_takes(wishes: dict[str, Any]) -> N
     try:
         assert control.wishes_of(inputs.body(raw, ChargePointBody)) == plain
     except FieldError as error:
-        refused = set(error.faults)
+        refused = {path.partition(".")[0] for path in error.faults}
     assert refused == {name for name in plain if name == "reset_energy" or commands.faults({name: plain[name]})}
 
 
@@ -107,9 +107,9 @@ def test_nothing_is_no_wish() -> None:
 @pytest.mark.parametrize(
     ("body", "faulty"),
     [
-        (b'{"limit":{"type":"energy"}}', ["limit"]),
-        (b'{"limit":{"type":"none","energy_wh":5}}', ["limit"]),
-        (b'{"limit":{"type":"soc","soc_percent":101},"colour":1}', ["limit", "colour"]),
+        (b'{"limit":{"type":"energy"}}', ["limit.energy_wh"]),
+        (b'{"limit":{"type":"none","energy_wh":5}}', ["limit.energy_wh"]),
+        (b'{"limit":{"type":"soc","soc_percent":101},"colour":1}', ["limit.soc_percent", "colour"]),
         (b'{"current_a":5.5,"mode":null,"is_enabled":"yes","phases":2}', ["current_a", "mode", "is_enabled", "phases"]),
         (b'{"current_a":true,"soc_percent":101,"vehicle":"x"}', ["current_a", "soc_percent", "vehicle"]),
         (b'{"max_price_per_kwh":11,"pv_min_current_a":-1}', ["max_price_per_kwh", "pv_min_current_a"]),
