@@ -12,6 +12,9 @@ from common.commands import EVENT_TYPE, Status
 from common.model import Battery, ChargePoint, Device, Grid, Home, Mode, Number, Pv, Vehicle
 from common.session_events import SessionEventType
 
+END = r"$(?!\n)"
+"""The end of a pattern: Python's `$` alone also stands before a last newline."""
+
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Instant = Annotated[str, msgspec.Meta(description="RFC 3339, UTC", examples=["2026-11-23T10:15:30Z"])]
 Seq = Annotated[int, msgspec.Meta(description="grows with every change")]
@@ -48,7 +51,9 @@ class ChargePointBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     vehicle: (
         Annotated[
             str,
-            msgspec.Meta(pattern="^(0|[1-9][0-9]{0,5})$", description="the id of a vehicle as text, as in `vehicles`"),
+            msgspec.Meta(
+                pattern="^(0|[1-9][0-9]{0,5})" + END, description="the id of a vehicle as text, as in `vehicles`"
+            ),
         ]
         | msgspec.UnsetType
     ) = msgspec.UNSET

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from api import instants
-from api.shapes import Instant, Name
+from api.shapes import END, Instant, Name
 from common.security.passwords import LONGEST, SHORTEST
 from common.store.rows_people import Account, AuditRow, DeviceRow
 
@@ -14,12 +14,16 @@ Password = Annotated[str, msgspec.Meta(min_length=SHORTEST, max_length=LONGEST, 
 Code = Annotated[
     str,
     msgspec.Meta(
-        pattern="^([0-9]{6}|[A-Za-z2-7]{4}(-[A-Za-z2-7]{4}){3})$",
+        pattern="^([0-9]{6}|[A-Za-z2-7]{4}(-[A-Za-z2-7]{4}){3})" + END,
         description="six digits of the authenticator app, or a recovery code like `abcd-2345-efgh-6723`",
     ),
 ]
 ChargePoints = Annotated[
-    list[Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,16}$", description="the id of a charge point as text")]],
+    list[
+        Annotated[
+            str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,16}" + END, description="the id of a charge point as text")
+        ]
+    ],
     msgspec.Meta(min_length=1, max_length=32, description="ids as in `GET chargepoints`; null: all"),
 ]
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -103,7 +107,7 @@ class TotpAnswer(msgspec.Struct, frozen=True):
 
 
 class ConfirmBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    code: Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$", description="six digits of the authenticator app")]
+    code: Annotated[str, msgspec.Meta(pattern="^[0-9]{6}" + END, description="six digits of the authenticator app")]
 
 
 class ConfirmAnswer(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.shapes import Ampere, EnergyLimit, Instant, Name, NoLimit, SocLimit
+from api.shapes import END, Ampere, EnergyLimit, Instant, Name, NoLimit, SocLimit
 from common.model import Mode
 from common.profiles import Day, Outcome
 
@@ -14,13 +14,13 @@ Label = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=64,
-        pattern=r"^[^\x00-\x1f\x7f]*$",
+        pattern=r"^[^\x00-\x1f\x7f]*" + END,
         description="a text of 1 to 64 characters without control characters",
     ),
 ]
 TypedTag = Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="as the reader gives it; text")]
 Hour = Annotated[
-    str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", description="a time at the site like 07:30")
+    str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]" + END, description="a time at the site like 07:30")
 ]
 ChargePointId = Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
 

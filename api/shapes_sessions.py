@@ -4,14 +4,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from api.shapes import Instant
+from api.shapes import END, Instant
 
 Wh = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Amount = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,5})?$",
+        pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,5})?" + END,
         description="a decimal number as text, like 3.27 or -0.5, with at most 9 digits and 5 places",
         examples=["3.27450"],
     ),

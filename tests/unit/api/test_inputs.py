@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 from api import inputs, instants
 from api.errors import MalformedBody
 from api.operations import OPERATIONS
+from api.shapes import ChargePointBody
+from api.shapes_people import ConfirmBody, ElevateBody, UserChangeBody
+from api.shapes_rfid import ProfileBody
+from api.shapes_sessions import SessionBody
 from common.errors import FieldError
 
 
@@ -105,6 +109,25 @@ def test_every_fault_names_its_field_and_what_is_taken(shape: type[msgspec.Struc
                     assert path.startswith(name)
                     assert path.removeprefix(name)[:1] in ("", ".", "[")
                     assert re.fullmatch(r"is missing|is not a known field|must be [^^\\\x00]+", words), words
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "path"),
+    [
+        (SessionBody, {"reason": "x", "cost": {"amount": "3.27\n"}}, "cost.amount"),
+        (ConfirmBody, {"code": "123456\n"}, "code"),
+        (ElevateBody, {"code": "123456\n"}, "code"),
+        (UserChangeBody, {"charge_points": ["1\n"]}, "charge_points[0]"),
+        (ProfileBody, {"name": "x\n"}, "name"),
+        (ProfileBody, {"name": "x", "from": "07:30\n", "until": "08:00"}, "from"),
+        (ChargePointBody, {"vehicle": "1\n"}, "vehicle"),
+    ],
+)
+def test_a_pattern_takes_no_newline_at_its_end(shape: type[msgspec.Struct], value: Any, path: str) -> None:
+    """Python's `$` would."""
+    with pytest.raises(FieldError) as caught:
+        inputs.body(msgspec.json.encode(value), shape)
+    assert list(caught.value.faults) == [path]
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
