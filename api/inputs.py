@@ -22,6 +22,7 @@ LONGEST_NAME = 64  # characters of what a client called a field
 
 _PLACE = re.compile(r" - at `\$\[0\]((?:\.\w+|\[[0-9]+\])*)`\Z")
 _STEP = re.compile(r"\w+")
+_NO_UTF_8 = re.compile("[\udc80-\udcff]")  # as "surrogateescape" writes each byte that is none
 _ABOUT_A_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`\Z", re.DOTALL)
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -62,16 +63,19 @@ def query(raw: str, allowed: Collection[str]) -> dict[str, str]:
     if len(raw) > LONGEST_QUERY:
         raise FieldError("the query is too long", {"query": f"must have at most {LONGEST_QUERY} characters"})
     try:
-        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_PARAMETERS)
     except ValueError as exc:
-        raise FieldError("the query is malformed", {"query": "must be at most 20 UTF-8 name=value pairs"}) from exc
+        words = f"must have at most {MOST_PARAMETERS} parameters"
+        raise FieldError("the query is malformed", {"query": words}) from exc
     found: dict[str, str] = {}
     faults: dict[str, str] = {}
     for name, value in pairs:
         if name not in allowed:
-            faults[name[:LONGEST_NAME]] = "is not a known parameter"
+            faults[name[:LONGEST_NAME].encode(errors="replace").decode()] = "is not a known parameter"
         elif name in found:
             faults[name] = "is given twice"
+        elif _NO_UTF_8.search(value):
+            faults[name] = "must be UTF-8"
         found[name] = value
     if faults:
         raise FieldError("some parameters are wrong", faults)

@@ -218,9 +218,11 @@ def test_fields_select(api: RunningApi, edge: EdgeDouble) -> None:
     assert set(state) == {"seq", "updated_at", "is_stale", "site", "ages_s", "grid", "charge_points"}
 
 
-@pytest.mark.parametrize("query", ["fields=grid.bogus", "fields=", "fields=grid,", "bogus=1", "fields=pv&fields=pv"])
+@pytest.mark.parametrize(
+    "query", ["fields=grid.bogus", "fields=", "fields=grid,", "bogus=1", "fields=pv&fields=pv", "fields=%ff"]
+)
 def test_a_wrong_selection_is_named(api: RunningApi, edge: EdgeDouble, query: str) -> None:
-    """Unknown, empty, repeated: 400 with the parameter's name."""
+    """Unknown, empty, repeated, no UTF-8: 400 with the parameter's name."""
     errors = problem(api.get(f"/api/v1/state?{query}"))["errors"]
     assert errors[0]["field"] in ("fields", "bogus")
 
@@ -306,6 +308,7 @@ def test_history_without_parameters_is_the_last_day(api: RunningApi, store: Stor
         ("resolution=15", "resolution"),
         ("resolution=hour", "resolution"),
         ("step=5", "step"),
+        ("series=%ff", "series"),
     ],
 )
 def test_a_wrong_period_is_named(api: RunningApi, query: str, field: str) -> None:

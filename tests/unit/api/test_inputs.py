@@ -4,6 +4,7 @@ import re
 import string
 from contextlib import suppress
 from typing import Annotated, Any, Literal
+from urllib.parse import quote_from_bytes
 
 import msgspec
 import pytest
@@ -150,7 +151,19 @@ def test_any_other_query_is_a_named_fault(raw: str) -> None:
     assert caught.value.faults
 
 
-@given(st.text(max_size=300))
+def test_a_parameter_that_is_no_utf_8_is_named() -> None:
+    """Like any other that is wrong, and all at once; a name that is none is shown as far as it can be."""
+    with pytest.raises(FieldError) as caught:
+        inputs.query("x=%ff&%ffz=1&y=1", {"x"})
+    assert caught.value.faults == {
+        "x": "must be UTF-8",
+        "?z": "is not a known parameter",
+        "y": "is not a known parameter",
+    }
+    assert inputs.query("x=%EF%BF%BD", {"x"}) == {"x": "\ufffd"}
+
+
+@given(st.text(max_size=300) | st.binary(max_size=100).map(lambda raw: "x=" + quote_from_bytes(raw)))
 def test_any_query_is_parsed_or_a_fault(raw: str) -> None:
     """And nothing else is raised."""
     with suppress(FieldError):
