@@ -104,7 +104,8 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
         has_etag=True,
         description=(
             "A driver sees their own sessions, a viewer all of them without `user` and `tag`. A session belongs to the "
-            "day and month in which it began by the site's clock (`WALLPORT_TIME_ZONE`), here and in the documents."
+            "day and month in which it began by the site's clock (`WALLPORT_TIME_ZONE`), here and in the documents. "
+            "A name that no session has finds none."
         ),
     ),
     ("GET", "/api/v1/sessions/{id}"): Operation(

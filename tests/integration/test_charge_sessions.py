@@ -143,6 +143,13 @@ def test_a_session_belongs_to_the_month_of_its_start(api: RunningApi, store: Sto
     assert len(all_pages(api, {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"})) == 1
 
 
+def test_a_filter_finds_what_the_site_no_longer_has(api: RunningApi, store: Store) -> None:
+    """A charge point and a user of the past; so a name that no session has is none that could be refused."""
+    stored(store, [SessionRow(charge_point="7", started_at=FIRST_S, ended_at=FIRST_S + 60, user_name="gone")])
+    assert len(all_pages(api, {"charge_point": "7", "user": "gone"})) == 1
+    assert all_pages(api, {"user": "nobody"}) == []
+
+
 WRONG = {
     "from=yesterday": "from",
     "to=2026-13-01": "to",
