@@ -300,8 +300,10 @@ def _corrected(before: SessionRow, changes: Mapping[str, Any]) -> SessionRow:
         if after.meter_start_wh is not None and after.meter_end_wh is not None:
             energy_wh = after.meter_end_wh - after.meter_start_wh
             if energy_wh < 0:
-                fault = "must not be less than meter_start_wh"
-                raise FieldError("the correction cannot be", {"meter_end_wh": fault})
+                faults = {"meter_start_wh": "must not be more than meter_end_wh"}
+                if "meter_end_wh" in changes:
+                    faults = {"meter_end_wh": "must not be less than meter_start_wh"}
+                raise FieldError("the correction cannot be", faults)
         after = replace(after, energy_wh=energy_wh, grid_wh=None, pv_wh=None, battery_wh=None, sources_method=None)
         if "cost_millicents" not in changes:
             after = replace(after, cost_millicents=None, cost_method=None)

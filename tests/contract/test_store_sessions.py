@@ -277,6 +277,8 @@ class TestCorrections:
             "reason",
         }
         assert faults(ended, {"meter_end_wh": 1}) == {"meter_end_wh"}
+        assert faults(ended, {"meter_start_wh": 10**9}) == {"meter_start_wh"}
+        assert faults(ended, {"meter_start_wh": 2, "meter_end_wh": 1}) == {"meter_end_wh"}
         assert faults(ended, {"meter_end_wh": "1", "cost_millicents": True, "meter_start_wh": None}) == {
             "meter_end_wh",
             "cost_millicents",

@@ -325,12 +325,19 @@ class TestCorrections:
         told = {change["field"]: change["new_value"] for change in found["corrections"]}
         assert (told["energy_wh"], told["cost"]) == (12_345, "3.70350")
 
+    def test_may_make_a_cost_negative(self, elevated: RunningApi, store: Store) -> None:
+        """A dynamic tariff's price can be below 0."""
+        (number,) = stored(store, charged(1))
+        found = self.patch(elevated, number, {"reason": "bill", "cost": {"amount": "-0.05"}}).json()
+        assert found["cost"] == {"amount": "-0.05000", "currency": "EUR", "method": "corrected"}
+
     def test_that_cannot_be_are_named(self, elevated: RunningApi, store: Store) -> None:
         """By the API's names, and nothing is changed."""
         (number,) = stored(store, charged(1))
         wrong: list[tuple[dict[str, Any], str]] = [
             ({"reason": "x", "user": "nobody"}, "user"),
             ({"reason": "x", "meter_end_wh": 1}, "meter_end_wh"),
+            ({"reason": "x", "meter_start_wh": 10**9}, "meter_start_wh"),
             ({"reason": "x", "mode": "pv"}, "mode"),
             ({"reason": "   ", "vehicle": "V"}, "reason"),
             ({"reason": "x", "vehicle": "a\nb"}, "vehicle"),
