@@ -11,26 +11,26 @@ from typing import Any
 
 from api.errors import AcceptanceUnknown
 from common.errors import AppError, FieldError
-from common.problems import problem_body
+from common.problems import TITLES, problem_body
 
 PROBLEMS: Mapping[str, tuple[int, str]] = {
-    "bad_request": (400, "The request is malformed"),
+    "bad_request": (400, TITLES["bad_request"]),
     "malformed_body": (400, "The body is not the JSON object that is expected"),
-    "invalid_input": (400, "Some fields are missing or wrong"),
-    "login_required": (401, "Log in first"),
+    "invalid_input": (400, TITLES["invalid_input"]),
+    "login_required": (401, TITLES["login_required"]),
     "login_failed": (401, "The login failed"),
-    "invalid_token": (401, "The token is not valid"),
+    "invalid_token": (401, TITLES["invalid_token"]),
     "not_allowed": (403, "Not allowed"),
     "not_from_here": (403, "Not from here"),
     "elevation_required": (403, "A fresh code is needed"),
     "totp_required": (403, "Set up an authenticator app first"),
     "wrong_code": (403, "The code is wrong"),
     "setup_closed": (403, "The site is set up already"),
-    "not_found": (404, "Not found"),
+    "not_found": (404, TITLES["not_found"]),
     "user_unknown": (404, "No such user"),
     "unknown_charge_point": (404, "No such charge point"),
-    "method_not_allowed": (405, "Method not allowed"),
-    "request_timeout": (408, "The request took too long to arrive"),
+    "method_not_allowed": (405, TITLES["method_not_allowed"]),
+    "request_timeout": (408, TITLES["request_timeout"]),
     "totp_not_set_up": (409, "No authenticator app is set up"),
     "totp_already_set_up": (409, "An authenticator app is set up already"),
     "user_exists": (409, "The name is taken"),
@@ -40,12 +40,12 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "learning_busy": (409, "Somebody else waits for a card"),
     "command_failed": (409, "The wallbox did not do it"),
     "not_possible": (409, "This wallbox cannot do that"),
-    "body_too_large": (413, "The request is too large"),
+    "body_too_large": (413, TITLES["body_too_large"]),
     "idempotency_key_reused": (422, "The idempotency key belongs to another request"),
-    "upgrade_required": (426, "This is a websocket"),
-    "too_many_attempts": (429, "Too many attempts"),
+    "upgrade_required": (426, TITLES["upgrade_required"]),
+    "too_many_attempts": (429, TITLES["too_many_attempts"]),
     "too_many_commands": (429, "Too many commands"),
-    "internal": (500, "Something went wrong here"),
+    "internal": (500, TITLES["internal"]),
     "store_failed": (500, "The database failed"),
     "acceptance_unknown": (503, "Perhaps accepted"),
     "document_failed": (503, "The document could not be written"),
@@ -55,8 +55,8 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "not_ready": (503, "Not ready"),
     "state_unknown": (503, "No state yet"),
     "schema_too_new": (503, "The database belongs to a newer version"),
-    "redis_unavailable": (503, "Redis is unavailable"),
-    "store_unavailable": (503, "The database is unavailable"),
+    "redis_unavailable": (503, TITLES["redis_unavailable"]),
+    "store_unavailable": (503, TITLES["store_unavailable"]),
 }
 """code → (status, title)."""
 

@@ -1,17 +1,16 @@
-"""Errors as RFC 9457 problems: which status and title each code has. Pure; used by the app's error handler.
+"""Errors as RFC 9457 problems: which status each code has. Pure; used by the app's error handler.
 
 docs/errors.md lists the codes. A problem never quotes what the client sent beyond its own message.
 """
 
 import math
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from common.errors import AppError, FieldError
-from common.problems import problem_body
+from common.problems import problem_body, title_of
 from common.tunnel.errors import ErrorCode, http_status
 from relay.admission import NotAdmitted
 from relay.limits import TooManyCancelled
@@ -21,7 +20,7 @@ from relay.throttle import TooManyAttempts
 RETRY_AFTER_S = 5
 """For 429 and 503: an edge that lost its line is back after one or two tries of its own."""
 
-_STATUS = {
+STATUS = {
     "bad_request": 400,
     "invalid_input": 400,
     "login_required": 401,
@@ -72,7 +71,7 @@ def status_of(error: AppError) -> int:
         return http_status(error.error)
     if isinstance(error, NotAdmitted) and error.is_legacy:
         return 403
-    return _STATUS.get(error.code, 500)
+    return STATUS.get(error.code, 500)
 
 
 def code_of(error: AppError) -> str:
@@ -89,7 +88,7 @@ def extra_fields(error: Exception, status: int) -> dict[str, str]:
 
 def problem(status: int, code: str, detail: str, more: Mapping[str, Any] | None = None) -> bytes:
     """The body: `type`, `title`, `status`, `code`, `detail` and what else this problem has."""
-    return orjson.dumps(problem_body(code, _title(status), status, detail) | dict(more or {}))
+    return orjson.dumps(problem_body(code, title_of(code), status, detail) | dict(more or {}))
 
 
 def of_error(error: AppError) -> tuple[int, bytes]:
@@ -101,12 +100,6 @@ def of_error(error: AppError) -> tuple[int, bytes]:
     if isinstance(error, SiteOffline):
         more["since"] = as_rfc3339(error.since) if error.since is not None else None
     faults = error.faults if isinstance(error, FieldError) else None
-    body = problem_body(code_of(error), _title(status), status, error.message, faults)
+    code = code_of(error)
+    body = problem_body(code, title_of(code), status, error.message, faults)
     return status, orjson.dumps(body | more)
-
-
-def _title(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import orjson
 
 from common import logs
-from common.problems import MEDIA_TYPE, problem_body
+from common.problems import MEDIA_TYPE, problem_body, title_of
 from common.tunnel import self_check
 from common.tunnel.errors import BadPayload, ErrorCode
 from common.tunnel.events import DataReceived, MessageReceived, WebsocketClosed
@@ -53,8 +53,7 @@ def serve(stream: Stream, api: LocalApi, submit: Callable[[Callable[[], None]], 
 
 
 def _refuse(stream: Stream, refused: Refusal) -> None:
-    title = refused.code.replace("_", " ").capitalize()
-    encoded = orjson.dumps(problem_body(refused.code, title, refused.status, refused.detail))
+    encoded = orjson.dumps(problem_body(refused.code, title_of(refused.code), refused.status, refused.detail))
     fields = (("content-type", MEDIA_TYPE), ("content-length", str(len(encoded))))
     if stream.opened.method == "HEAD":
         stream.send_headers(refused.status, fields, end=True)

@@ -1,6 +1,7 @@
 """docs/errors.md lists every code that a client or an operator may see, and no other."""
 
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ from pathlib import Path
 
 from api.problems import PROBLEMS
 from common.errors import AppError
+from common.problems import title_of
 from edge.dispatch import refusal
+from relay import problems as relays
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
 
@@ -63,6 +66,15 @@ def test_every_refusal_of_the_edge_is_documented() -> None:
     """A phone is told it like any other error."""
     assert "bad_path" in _refusals()
     assert _refusals() <= _documented()
+
+
+def test_a_code_has_one_title() -> None:
+    """Whether the api answers, the relay, or the edge in its place."""
+    shared = PROBLEMS.keys() & (relays.STATUS.keys() | _refusals() | {"internal"})
+    assert {"bad_request", "invalid_token", "internal"} <= shared
+    for code in shared:
+        status, title = PROBLEMS[code]
+        assert json.loads(relays.problem(status, code, ""))["title"] == title == title_of(code)
 
 
 def test_nothing_is_documented_that_does_not_exist() -> None:
