@@ -14,6 +14,7 @@ from edge.dispatch import refusal
 from relay import problems as relays
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
+NGINX = Path(__file__).parents[2] / "nginx"
 
 
 def _errors(of: type[AppError]) -> Iterator[type[AppError]]:
@@ -68,8 +69,26 @@ def test_every_refusal_of_the_edge_is_documented() -> None:
     assert _refusals() <= _documented()
 
 
+def _nginx() -> dict[str, str]:
+    """code → title of what nginx answers itself, as two maps from a status in each template."""
+    found: dict[str, str] = {}
+    for template in NGINX.glob("*.conf"):
+        maps = re.findall(r"map \$status \$\w+_(code|problem) {(.*?)}", template.read_text(encoding="utf-8"), re.DOTALL)
+        told = {kind: dict(re.findall(r'(\w+) +"?([^";]+)"?;', lines)) for kind, lines in maps}
+        assert told["code"].keys() == told["problem"].keys()
+        found |= {told["code"][status]: told["problem"][status] for status in told["code"]}
+    return found
+
+
+def test_every_answer_of_nginx_is_documented() -> None:
+    """It stands in front of both, and clients see it first."""
+    assert {"api_unavailable", "relay_unavailable", "too_many_requests"} <= set(_nginx()) <= _documented()
+
+
 def test_a_code_has_one_title() -> None:
-    """Whether the api answers, the relay, or the edge in its place."""
+    """Whether the api answers, the relay, nginx, or the edge in its place."""
+    for code, title in _nginx().items():
+        assert PROBLEMS.get(code, (0, title))[1] == title
     shared = PROBLEMS.keys() & (relays.STATUS.keys() | _refusals() | {"internal"})
     assert {"bad_request", "invalid_token", "internal"} <= shared
     for code in shared:
@@ -79,4 +98,4 @@ def test_a_code_has_one_title() -> None:
 
 def test_nothing_is_documented_that_does_not_exist() -> None:
     """A code that was renamed must not live on here."""
-    assert _documented() <= _codes("api", "common", "edge", "relay") | set(PROBLEMS) | _refusals()
+    assert _documented() <= _codes("api", "common", "edge", "relay") | set(PROBLEMS) | _refusals() | set(_nginx())

@@ -182,7 +182,7 @@ def test_its_own_answers_are_problems(proxy: Proxy) -> None:
         large = client.post("/", content=b"x" * (10 * 1024 * 1024 + 1))
     for response, status, code in (
         (down, 502, "relay_unavailable" if proxy.side == "relay" else "api_unavailable"),
-        (large, 413, "body_too_large" if proxy.side == "relay" else "too_large"),
+        (large, 413, "body_too_large"),
     ):
         assert response.status_code == status
         assert response.headers["content-type"] == "application/problem+json"
