@@ -100,8 +100,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "meter_fell": (
         "{charge_point}, {start} bis {end}: der Zählerstand fiel um {energy} kWh; der Zähler wurde getauscht oder "
-        "zurückgesetzt.",
-        "{charge_point}, {start} to {end}: the reading fell by {energy} kWh; the meter was swapped or reset.",
+        "zurückgesetzt, oder ein Stand wurde berichtigt.",
+        "{charge_point}, {start} to {end}: the reading fell by {energy} kWh; the meter was swapped or reset, or a "
+        "reading was corrected.",
     ),
     "small_gaps": (
         "{charge_point}, Lücken unter 0,1 kWh: {count}, zusammen {energy} kWh.",

@@ -5,8 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.exports.lines import Line
+from api.exports import notes
+from api.exports.lines import Heading, Line
 from api.exports.summary import MOST_MONTHS, Meters, MeterTrail, by_time, totals
+from api.exports.texts import Language
 from common.local_time import Unit
 from common.store.rows import SessionRow
 from tests.kit.session_rows import BERLIN, DAY_S, charged, local_s
@@ -100,3 +102,18 @@ def test_a_session_without_readings_shows_as_a_gap() -> None:
         trail.add(row, is_chosen=True)
     (gap,) = trail.gaps
     assert (gap.from_s, gap.to_s, gap.energy_wh) == (first.ended_at, last.started_at, 5_000)
+
+
+def test_a_reading_that_fell_may_be_a_corrected_one() -> None:
+    """Beside a corrected end the next start is lower, though nobody touched the meter."""
+    rows = [
+        SessionRow(charge_point="1", started_at=JULY, ended_at=JULY + 60, meter_start_wh=0, meter_end_wh=9_000),
+        SessionRow(charge_point="1", started_at=JULY + 90, ended_at=JULY + 99, meter_start_wh=900, meter_end_wh=950),
+    ]
+    meters = Meters()
+    for row in rows:
+        meters.add(row, is_chosen=True)
+    heading = Heading(site_name="home", language=Language.EN, zone=BERLIN, made_at=JULY, made_by="admin")
+    (words,) = notes.gaps(meters.trails(), heading)
+    assert "fell by 8.100 kWh" in words
+    assert words.endswith("or a reading was corrected.")
