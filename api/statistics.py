@@ -139,6 +139,12 @@ def readings_needed(asked: Periods, charged: Sequence[SessionRow]) -> list[tuple
     )
 
 
+def charged(asked: Periods, sessions: Sequence[SessionRow], now: float) -> list[SessionRow]:
+    """Of the sessions that reach into the period those that can have charged in it: a car that is plugged in may stay
+    for months to come, but has charged nothing there."""
+    return [session for session in sessions if session.ended_at is not None or asked.from_s <= now]
+
+
 def reconciled(
     asked: Periods,
     rows: Sequence[RollupRow],

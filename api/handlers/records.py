@@ -61,13 +61,10 @@ async def session_statistics(request: Request) -> HTTPResponse:
 async def reconciliation(request: Request) -> HTTPResponse:
     """A month's sessions against the charge points' meters."""
     deps = deps_of(request)
-    asked = statistics.month(
-        inputs.query(request.query_string, {"month"}), now=deps.clock.now(), zone=deps.settings.time_zone
-    )
+    now = deps.clock.now()
+    asked = statistics.month(inputs.query(request.query_string, {"month"}), now=now, zone=deps.settings.time_zone)
     rows = await deps.store.rollups(Resolution.DAY, asked.from_s, asked.to_s)
-    sessions = await deps.store.sessions_within(asked.from_s, asked.to_s)
-    if asked.from_s > deps.clock.now():  # a car that is plugged in may stay, but has charged nothing there
-        sessions = [session for session in sessions if session.ended_at is not None]
+    sessions = statistics.charged(asked, await deps.store.sessions_within(asked.from_s, asked.to_s), now)
     readings = await deps.store.meter_readings(statistics.readings_needed(asked, sessions))
     return json_answer(statistics.reconciled(asked, rows, sessions, readings))
 
