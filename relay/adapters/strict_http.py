@@ -1,4 +1,4 @@
-"""Sanic's reading of request bodies, made strict: what RFC 9112 §7.1 does not allow in a chunked body is refused.
+"""Sanic's reading of requests, made strict: what RFC 9112 §7.1 does not allow in a chunked body is refused.
 
 Sanic takes a chunk's size as Python reads numbers (`0x5`), and whatever stands where a chunk must end with CRLF (sanic
 25.12). A proxy in front that reads the same bytes in another way would see another end of the request.
@@ -27,6 +27,14 @@ class StrictHttp(Http):
                 http.keep_alive = False
                 raise BadRequest("Bad chunked encoding")
         return await super().read()
+
+    def create_empty_request(self) -> None:
+        """What Sanic answers a malformed head with; for an address that cannot be parsed it would fail once more."""
+        try:
+            super().create_empty_request()
+        except BadRequest:
+            self.url = None
+            super().create_empty_request()
 
     @staticmethod
     def _safe_int(value: str, base: int = 10) -> int:

@@ -168,6 +168,7 @@ def test_a_body_whose_end_is_doubtful_is_refused(way: Way) -> None:
 
 HEADS = {
     "an absolute target": "GET http://example.org/ HTTP/1.1\r\nHost: r\r\nTOKEN",
+    "an absolute target without an end": "GET http://[ HTTP/1.1\r\nHost: r\r\nTOKEN",
     "CONNECT": "CONNECT r:443 HTTP/1.1\r\nHost: r",
     "TRACE": f"TRACE /s/{SITE}/api/marked/x HTTP/1.1\r\nHost: r\r\nTOKEN",
     "an unknown method": f"BREW /s/{SITE}/api/marked/x HTTP/1.1\r\nHost: r\r\nTOKEN",
@@ -188,7 +189,9 @@ HEADS = {
 def test_a_head_that_is_no_decent_http_is_refused(way: Way) -> None:
     before = marked(way)
     answered = {case: statuses(way.send(request(f"{head}\r\nConnection: close"))) for case, head in HEADS.items()}
-    assert {case: found for case, found in answered.items() if [one for one in found if one < 400]} == {}
+    if way.tls is not None:
+        assert answered.pop("no version") == []  # nginx answers as HTTP/0.9 does, without a status
+    assert {case: found for case, found in answered.items() if not found or min(found) < 400} == {}
     assert marked(way) == before
 
 
