@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -22,15 +23,12 @@ def raw(api: RunningApi, request: bytes) -> tuple[int, bytes]:
     """Status and body of the answer to these very bytes; status 0 if the connection was closed without one."""
     with socket.create_connection(("127.0.0.1", api.port), timeout=10) as client:
         client.sendall(request)
-        client.shutdown(socket.SHUT_WR)
-        answer = b""
+        answer = HTTPResponse(client)
         try:
-            while part := client.recv(65536):
-                answer += part
-        except ConnectionResetError:
-            pass
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return (int(head.split()[1]) if head else 0), body
+            answer.begin()
+        except ConnectionError:
+            return 0, b""
+        return answer.status, answer.read()
 
 
 HEAD = b" HTTP/1.1\r\nhost: site\r\nconnection: close\r\n"
@@ -69,9 +67,9 @@ HEAD = b" HTTP/1.1\r\nhost: site\r\nconnection: close\r\n"
     ],
 )
 def test_no_bytes_make_it_fail(api: RunningApi, request_bytes: bytes) -> None:
-    """4xx as a problem, or the connection is closed; a health check in odd clothes may be answered."""
+    """4xx as a problem; a health check in odd clothes may be answered."""
     status, body = raw(api, request_bytes)
-    assert status == 0 or status == 200 or 400 <= status < 500, body
+    assert status == 200 or 400 <= status < 500 or (status == 0 and b"http://[" in request_bytes), body
     if status >= 400:
         assert json.loads(body)["status"] == status
     assert api.lan.get("/healthz").status_code == 200
