@@ -71,9 +71,9 @@ class Supervisor:
                 log.error("loop_failed", loop=loop.name, exc_info=True)
             if time.monotonic() - started_at >= STEADY_S:
                 loop.backoff.reset()
-            self._health.report(_component(loop), Status.FAILING, "stopped unexpectedly and was started again")
             self._health.count(f"restarts_{loop.name}")
             loop.restarted_at = time.monotonic() + (pause_s := loop.backoff.next_delay_s())
+            self._health.report(_component(loop), Status.FAILING, "stopped unexpectedly and was started again")
             loop.stop.wait(pause_s)
 
     def _note_recovered(self) -> None:
