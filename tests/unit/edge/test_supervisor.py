@@ -52,7 +52,7 @@ def test_a_loop_that_raises_is_restarted_and_shown() -> None:
     supervisor.add("steady", goes_on)
     supervisor.add("buggy", fails_twice)
     with _running(supervisor) as stop:
-        eventually(lambda: runs == 3, what="the third start")
+        eventually(lambda: runs == 3 and steady == 1, what="the third start, beside the other loop")
         assert health.components()["loop.buggy"].status is Status.FAILING
         assert health.components()["loop.steady"].status is Status.OK
         assert health.counters()["restarts_buggy"] == 2
@@ -75,9 +75,11 @@ def test_a_loop_that_just_ends_is_restarted_too() -> None:
 def test_loops_stop_in_reverse_order() -> None:
     """What was started last depends on the others."""
     order: list[str] = []
+    begun = threading.Semaphore(0)
 
     def named(name: str) -> Callable[[threading.Event], None]:
         def run(stop: threading.Event) -> None:
+            begun.release()
             stop.wait()
             order.append(name)
 
@@ -87,6 +89,8 @@ def test_loops_stop_in_reverse_order() -> None:
     for name in ("first", "second", "third"):
         supervisor.add(name, named(name))
     with _running(supervisor) as stop:
+        for _ in range(3):  # a loop that is stopped before its thread came to it never runs
+            assert begun.acquire(timeout=20)
         assert stop() == []
     assert order == ["third", "second", "first"]
 
@@ -94,18 +98,23 @@ def test_loops_stop_in_reverse_order() -> None:
 def test_a_loop_that_does_not_stop_is_named_and_the_others_still_stop() -> None:
     """Its deadline passes, then the rest is stopped as ever."""
     release, stopped = threading.Event(), threading.Event()
+    begun = threading.Semaphore(0)
 
     def obeys(stop: threading.Event) -> None:
+        begun.release()
         stop.wait()
         stopped.set()
 
     def stuck(_stop: threading.Event) -> None:
+        begun.release()
         release.wait(20)
 
     supervisor = Supervisor(Health(SystemClock()))
     supervisor.add("good", obeys)
     supervisor.add("stuck", stuck, stop_within_s=0.05)
     with _running(supervisor) as stop:
+        for _ in range(2):
+            assert begun.acquire(timeout=20)
         assert stop() == ["stuck"]
         assert stopped.is_set()
         release.set()
