@@ -22,7 +22,7 @@ from edge.charge_log.entries import Parsed
 from edge.charge_log.errors import ChargeLogUnavailable
 from edge.charge_log.matching import LONGEST_SESSION_S, SETTLED_S, TOLERANCE_S, Comparison, compare
 from edge.charge_log.schedule import FIRST_AFTER_S, Month, Watch, months
-from edge.loops.reconciling import SessionBook, carry_out
+from edge.loops.reconciling import Done, SessionBook, carry_out
 
 COMPONENT = "charge_log"
 ORIGIN = "log"
@@ -113,7 +113,7 @@ class ChargeLogLoop:
             self._health.report(COMPONENT, Status.DISABLED)
             return LOOK_S, 0
         try:
-            found = self._look(reader, stop)
+            found, done = self._look(reader, stop)
         except (ChargeLogUnavailable, StoreUnavailable, StoreError) as exc:
             return (0.0, tries) if stop.is_set() else self._failed(exc, watch, tries + 1)
         now = self._clock.now()
@@ -121,6 +121,9 @@ class ChargeLogLoop:
         if found.waiting:
             watch.want(max(row.ended_at for row in found.waiting) + SETTLED_S + 1)
         self._backoff.reset()
+        self._health.count("charge_log_reads")
+        self._health.count("charge_log_sessions_added", done.added)
+        self._health.count("charge_log_sessions_filled", done.filled)
         if self._health.report(COMPONENT, Status.OK, _summary(found)):
             log.info("charge_log_readable")
         return LOOK_S, 0
@@ -136,7 +139,7 @@ class ChargeLogLoop:
         self._backoff.reset()
         return LOOK_S, 0
 
-    def _look(self, reader: Reader, stop: threading.Event) -> Comparison:
+    def _look(self, reader: Reader, stop: threading.Event) -> tuple[Comparison, Done]:
         now = self._clock.now()
         wanted = months(now, self._zone)
         read = [reader(month, stop) for month in wanted]
@@ -157,11 +160,8 @@ class ChargeLogLoop:
             undelivered=undelivered,
         )
         done = carry_out(self._book, found)
-        self._health.count("charge_log_reads")
-        self._health.count("charge_log_sessions_added", done.added)
-        self._health.count("charge_log_sessions_filled", done.filled)
         self._tell(found, sum(len(part.bad) for part in parts))
-        return found
+        return found, done
 
     def _tell(self, found: Comparison, bad: int) -> None:
         """Each finding once: the same months are read again and again."""
