@@ -134,6 +134,7 @@ def running(wallbox: Wallbox, book: Book, clock: ManualClock) -> Iterator[Runnin
     thread = threading.Thread(target=found.loop.run, args=(stop,))
     thread.start()
     try:
+        eventually(lambda: COMPONENT in found._health.components(), what="the loop's thread having come to work")
         yield found
     finally:
         stop.set()

@@ -133,6 +133,7 @@ class TestDeliveryLoop:
         """Right at the start: readiness must not wait for the first tick."""
         line, database, health = Line(), Database(), Health(ManualClock())
         with running(DeliveryLoop(line, database.deliver, database.ping, health).run):
+            eventually(lambda: "store" in health.components())
             eventually(lambda: health.components()["store"].status is Status.OK)
         assert database.pings == 1
 
@@ -142,6 +143,7 @@ class TestDeliveryLoop:
         database.is_away = True
         backoff = Backoff(first_s=0.02, longest_s=0.02)
         with running(DeliveryLoop(line, database.deliver, database.ping, health, backoff).run):
+            eventually(lambda: "store" in health.components())
             eventually(lambda: health.components()["store"].status is Status.FAILING)
             for tick in range(3):
                 line.append(SampleRow(sampled_at=tick))
