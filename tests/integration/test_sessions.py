@@ -19,6 +19,7 @@ from common.store.rows import SessionFilter, SessionRow
 from edge.adapters.session_file import SessionFile
 from edge.loops.session_delivery import SessionDelivery
 from edge.loops.sessions import SessionLoop
+from edge.sessions.look import FLAP_S
 from tests.kit import charging, servers
 from tests.kit.clock import ManualClock
 from tests.kit.commanded_site import Site, commanded_site
@@ -155,14 +156,19 @@ def test_kill_9_in_the_middle_of_a_charge(
     with commanded_site(tmp_path, dialect, clock.spec(), database_url) as site:
         store = open_store(site.settings["WALLPORT_DATABASE_URL"])
 
-        def running_wh() -> float:
-            rows = [row for row in stored(store) if row.charge_point == point and row.ended_at is None]
-            return (rows[0].energy_wh or 0) if rows else 0
+        def since_away() -> list[SessionRow]:
+            """Older charges may still be read from the wallbox's own log."""
+            return [row for row in stored(store) if row.charge_point == point and (row.ended_at or away_at) >= away_at]
 
-        site.turn(f"car/{point}", "away")
+        def running_wh() -> float:
+            return next((row.energy_wh or 0 for row in since_away() if row.ended_at is None), 0)
+
+        site.turn(f"car/{point}", "away")  # in the evening it is plugged in
         eventually(lambda: _point(site, point).is_plugged is False, 60, "the car being away")
+        gone_at = clock.now()
+        eventually(lambda: clock.now() > gone_at + 2 * FLAP_S, what="its coming not being taken for a loose plug")
         eventually(lambda: all(row.ended_at for row in stored(store) if row.charge_point == point), 60)
-        away_at = clock.now()  # older charges may still be read from the wallbox's own log
+        away_at = clock.now()
         meter_before_wh = _point(site, point).meter_wh
         site.do(point, mode="instant")
         site.turn(f"soc/{point}", "20")
@@ -179,8 +185,7 @@ def test_kill_9_in_the_middle_of_a_charge(
         site.start_edge()
         eventually(lambda: _point(site, point).is_plugged is False, 60, "the car being gone")
         eventually(lambda: running_wh() == 0, 60, "the session having ended")
-        after = [row for row in stored(store) if row.charge_point == point and (row.ended_at or away_at) >= away_at]
-        (row,) = after
+        (row,) = since_away()
         meter_after_wh = _point(site, point).meter_wh
         assert meter_before_wh is not None
         assert meter_after_wh is not None
