@@ -31,8 +31,8 @@ def _connected(broker: Broker) -> Iterator[MqttSource]:
     thread = threading.Thread(target=source.run, args=(stop,))
     thread.start()
     try:
-        eventually(lambda: health.components()["mqtt"].status is Status.OK)
         eventually(lambda: source.listening_since() is not None)
+        eventually(lambda: health.components()["mqtt"].status is Status.OK)
         yield source
     finally:
         stop.set()

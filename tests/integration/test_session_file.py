@@ -126,8 +126,9 @@ class TestFile:
         assert health.components()["sessions"].status is Status.FAILING
         assert drain(file) == [record(number) for number in range(2, 8)]
 
-    def test_two_threads(self, file: SessionFile) -> None:
+    def test_two_threads(self, path: Path, health: Health) -> None:
         """One saves, one delivers: each session arrives, its newest record last."""
+        file = SessionFile(path, health, limit=20, memory_limit=3)  # the other may come late
         arrived: list[SessionRecord] = []
         is_over = threading.Event()
 
@@ -143,6 +144,7 @@ class TestFile:
         is_over.set()
         thread.join(30)
         newest = {found.session.started_at: found.session.energy_wh for found in arrived}
+        file.close()
         assert newest == {number: 3 * number + 2 for number in range(20)}
 
 
