@@ -24,6 +24,7 @@ from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 from api.access import Origin
 from common.errors import AppError
+from common.strict_http import StrictProtocol
 
 BACKLOG = 100
 SOCKET_MODE = 0o660  # the edge runs as the same user or group; nobody else may claim to be it
@@ -37,12 +38,12 @@ class ListenerUnusable(AppError):
     code = "listener_unusable"
 
 
-class LanProtocol(WebSocketProtocol):
+class LanProtocol(StrictProtocol):
     __slots__ = ()
     origin: ClassVar[Origin] = Origin.LAN
 
 
-class RelayProtocol(WebSocketProtocol):
+class RelayProtocol(StrictProtocol):
     __slots__ = ()
     origin: ClassVar[Origin] = Origin.RELAY
 

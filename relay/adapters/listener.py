@@ -22,7 +22,7 @@ from sanic import Sanic
 from sanic.http import Stage
 
 from common.errors import AppError
-from relay.adapters.strict_http import StrictProtocol
+from common.strict_http import StrictProtocol
 
 BACKLOG = 1024
 """Connections not yet accepted: after a restart all edges dial within seconds."""
