@@ -62,8 +62,8 @@ def count(phone: httpx.Client, name: str) -> Any:
 
 class TestHttp:
     def test_an_upload_arrives_byte_for_byte(self, phone: httpx.Client) -> None:
-        """3 MiB, more than both windows, with and without a known length."""
-        body = os.urandom(3 * 1024 * 1024)
+        """4 MiB, more than both windows, with and without a known length."""
+        body = os.urandom(4 * 1024 * 1024)
         expected = {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
         assert phone.post("/api/upload", content=body).json() == expected
         assert phone.post("/api/upload", content=iter([body[:7], body[7:700_000], body[700_000:]])).json() == expected
