@@ -5,8 +5,8 @@ Handlers import this and never an adapter; tests may pass other objects of the s
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from sanic import Request
 
@@ -14,6 +14,7 @@ from api.access import LOGIN_SCOPES, Origin, Role, Scope
 from api.control import Pace
 from api.exports.lines import Heading, Line
 from api.exports.summary import MeterTrail
+from api.live import Entry
 from api.sessions import Elevations, Pairings, Tickets
 from api.settings import Settings
 from api.sight import EVERYTHING, Sight
@@ -24,7 +25,6 @@ from common.model import EdgeHealth, Snapshot
 from common.profiles import Book, Profile
 from common.security.passwords import Verdict
 from common.security.tokens import TokenKey
-from common.session_events import SessionEvent
 from common.store.bind import Store
 from common.store.rollup_rows import Resolution, RollupRow
 from common.store.rows import (
@@ -53,16 +53,6 @@ class Observation:
 
     snapshot: Snapshot | None
     is_edge_alive: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of the change stream: path → new value, as the edge wrote it; or what a command or session became."""
-
-    seq: int
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    command: CommandRecord | None = None
-    session: SessionEvent | None = None
 
 
 class StateReader(Protocol):

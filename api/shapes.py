@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from common.commands import EVENT_TYPE, Status
+from common.live_events import SCAN_EVENT, SessionEventType
 from common.model import Battery, ChargePoint, Device, Grid, Home, Mode, Number, Pv, Vehicle
-from common.session_events import SessionEventType
+from common.profiles import Outcome
 
 END = r"$(?!\n)"
 """The end of a pattern: Python's `$` alone also stands before a last newline."""
@@ -201,10 +202,14 @@ class HistoryAnswer(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     starts_at: list[Instant] | msgspec.UnsetType = msgspec.UNSET
 
 
+OccurredAt = Annotated[Instant | None, msgspec.Meta(description="when the wallbox's news came; null: unknown")]
+
+
 class LiveSnapshot(msgspec.Struct, frozen=True, tag_field="type", tag="snapshot"):
-    """The state as a whole; it replaces everything the client knew."""
+    """The state as a whole; it replaces everything the client knew, its number too."""
 
     seq: Seq
+    occurred_at: Instant
     state: StateAnswer
 
 
@@ -212,6 +217,7 @@ class LiveChange(msgspec.Struct, frozen=True, tag_field="type", tag="change"):
     """path → new value. Null: unknown now, or a part that is gone; apply nulls before the paths below them."""
 
     seq: Seq
+    occurred_at: OccurredAt
     changes: dict[str, Any]
 
 
@@ -222,8 +228,9 @@ class CommandEvent(msgspec.Struct, frozen=True, tag_field="type", tag=EVENT_TYPE
 
 
 class SessionStarted(msgspec.Struct, frozen=True, tag_field="type", tag=SessionEventType.STARTED.value):
-    """A charge session began; it is among the sessions some moments later."""
+    """A charge session began. `id` is that of `GET sessions/{id}`; null while the database is away."""
 
+    id: int | None
     charge_point: str
     started_at: Instant
     ended_at: Instant | None
@@ -231,19 +238,35 @@ class SessionStarted(msgspec.Struct, frozen=True, tag_field="type", tag=SessionE
 
 
 class SessionEnded(msgspec.Struct, frozen=True, tag_field="type", tag=SessionEventType.ENDED.value):
-    """A charge session ended."""
+    """A charge session ended: told about a minute after the plug was pulled, since a plug may be put back at once.
 
+    `charge_points.{id}.is_plugged` changes as soon as the wallbox says so.
+    """
+
+    id: int | None
     charge_point: str
     started_at: Instant
     ended_at: Instant | None
     energy_wh: int | None
 
 
+class CardScanned(msgspec.Struct, frozen=True, tag_field="type", tag=SCAN_EVENT):
+    """A card was held to a reader, or more is known of what became of it; whose it was is not told.
+
+    `charge_point` is null when the wallbox did not say at which one.
+    """
+
+    charge_point: str | None
+    scanned_at: Instant
+    outcome: Outcome
+
+
 class LiveEvent(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
     """What changed no value. Told whatever `fields` selects, but not those of before a snapshot."""
 
     seq: Seq
-    event: CommandEvent | SessionStarted | SessionEnded
+    occurred_at: OccurredAt
+    event: CommandEvent | SessionStarted | SessionEnded | CardScanned
 
 
 class TopicsAnswer(msgspec.Struct, frozen=True):

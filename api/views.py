@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from api import instants
+from api import instants, numbers
 from api.control import common_modes
 from api.fields import COLLECTIONS, EVERYTHING, PARTS, Selection
 from common.commands import EVENT_TYPE, CommandRecord
+from common.live_events import ScanEvent, SessionEvent
 from common.model import ChargePoint, Snapshot
-from common.session_events import SessionEvent
 
 _META = {
     "meta.is_stale": "is_stale",
@@ -59,7 +59,7 @@ def charge_point(identifier: str, shown: ChargePoint) -> dict[str, Any]:
 def head(snapshot: Snapshot, *, is_edge_alive: bool) -> dict[str, Any]:
     """What every answer about the present begins with."""
     return {
-        "seq": snapshot.seq,
+        "seq": numbers.of_entry(snapshot.seq),
         "updated_at": instants.text(snapshot.updated_at),
         "is_stale": is_stale(snapshot, is_edge_alive=is_edge_alive),
     }
@@ -101,10 +101,21 @@ def session_event(event: SessionEvent) -> dict[str, Any]:
     """The `event` of the live channel that tells of a charge session."""
     return {
         "type": event.type.value,
+        "id": event.id,
         "charge_point": event.charge_point,
         "started_at": instants.text(event.started_at),
         "ended_at": _instant(event.ended_at),
         "energy_wh": event.energy_wh,
+    }
+
+
+def scan_event(event: ScanEvent) -> dict[str, Any]:
+    """The `event` of the live channel that tells of a scanned card."""
+    return {
+        "type": event.type,
+        "charge_point": event.charge_point,
+        "scanned_at": instants.text(event.scanned_at),
+        "outcome": event.outcome,
     }
 
 

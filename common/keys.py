@@ -24,8 +24,9 @@ def state() -> str:
 def changes() -> str:
     """Stream, id `{seq}-0`; about CHANGES_KEPT entries, all written by the edge's mirror loop, which owns `seq`.
 
-    An entry has one field: `d`, JSON of `{"changes": {path: value}}`, or `e`, JSON of an event that changed no value:
-    `{"type": "command", "record": common.commands.CommandRecord}`.
+    An entry has one field: `d`, JSON of `{"changes": {path: value}, "occurred_at": Unix seconds}`, or `e`, JSON of an
+    event that changed no value, with its `type` and `occurred_at`: `{"type": "command", "record":
+    common.commands.CommandRecord, …}`, or the members of a `common.live_events` class.
     """
     return "wallport:changes"
 

@@ -86,7 +86,11 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
         mirror.current_state, session_file, health, clock, Prices(settings.own_price_per_kwh), mirror.announce
     )
     session_delivery = SessionDelivery(
-        session_file, partial(sessions.upsert, store), partial(tags.owner_of, store), health
+        session_file,
+        partial(sessions.upsert, store),
+        partial(tags.owner_of, store),
+        health,
+        on_stored=charging.note_stored,
     )
     wishes = RedisWishes(settings.redis_url)
     cards = RfidLoop(
@@ -100,6 +104,7 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
         settings.time_zone,
         health,
         clock,
+        announce=mirror.announce,
     )
     rollups = RollupLoop(
         StoredRollups(store, settings.time_zone),

@@ -10,12 +10,13 @@ from typing import Any, cast
 import msgspec
 
 from api.adapters.redis_client import answer, client
-from api.ports import Entry, Observation
-from common import keys
-from common.commands import EVENT_TYPE, CommandRecord
+from api.live import Entry
+from api.ports import Observation
+from common import commands, keys, live_events
+from common.commands import CommandRecord
 from common.errors import RedisUnavailable
+from common.live_events import ScanEvent, SessionEvent, SessionEventType
 from common.model import EdgeHealth, Snapshot
-from common.session_events import SessionEvent, SessionEventType
 
 CONNECTIONS = 16
 BLOCK_MS = 2000  # as often as the edge's heartbeat is looked at; must stay below the blocking client's socket timeout
@@ -86,11 +87,16 @@ def _entries(raw: Sequence[Any]) -> list[Entry]:
 
 
 def _entry(seq: int, data: Mapping[bytes, bytes]) -> Entry:
+    told = msgspec.json.decode(data[b"e"] if b"e" in data else data[b"d"])
+    occurred_at = told.get("occurred_at")  # an edge of before this had none
     if b"e" not in data:
-        return Entry(seq, msgspec.json.decode(data[b"d"])["changes"])
-    event = msgspec.json.decode(data[b"e"])
-    if event["type"] == EVENT_TYPE:
-        return Entry(seq, command=msgspec.convert(event["record"], CommandRecord))
-    if event["type"] in set(SessionEventType):
-        return Entry(seq, session=msgspec.convert(event, SessionEvent))
-    return Entry(seq)  # of a newer edge: its number counts, what it says is not known here
+        return Entry(seq, occurred_at, changes=told["changes"])
+    match told["type"]:
+        case commands.EVENT_TYPE:
+            return Entry(seq, occurred_at, event=msgspec.convert(told["record"], CommandRecord))
+        case SessionEventType.STARTED | SessionEventType.ENDED:
+            return Entry(seq, occurred_at, event=msgspec.convert(told, SessionEvent))
+        case live_events.SCAN_EVENT:
+            return Entry(seq, occurred_at, event=msgspec.convert(told, ScanEvent))
+        case _:
+            return Entry(seq, occurred_at)  # of a newer edge: its number counts, what it says is not known here

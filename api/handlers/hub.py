@@ -8,18 +8,18 @@ Run by app.py under its supervisor; the event loop owns all of it.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from api import views
+from api import live
 from api.errors import Overloaded
-from api.live import Outbox
-from api.ports import Entry, StateReader
+from api.live import Entry, Outbox
+from api.ports import StateReader
 from common import logs
 from common.backoff import Backoff
 from common.commands import CommandRecord
 from common.errors import RedisUnavailable
-from common.session_events import SessionEvent
 
 log = logs.get(__name__)
 
@@ -78,7 +78,7 @@ class Hub:
         wake = asyncio.Event()
         self._outboxes[outbox] = wake
         if self._seq is not None:
-            outbox.put_staleness(self._is_stale())
+            outbox.put_staleness(self._is_stale(), time.time())
         try:
             yield wake
         finally:
@@ -145,38 +145,20 @@ class Hub:
         self._judge()
 
     def _hand_out(self, entry: Entry) -> None:
-        if entry.command is not None:
-            self._tell_of(entry.seq, entry.command)
-            return
-        if entry.session is not None:
-            self._tell_of_session(entry.seq, entry.session)
-            return
-        shown = views.changes(entry.changes)
-        # Told as what is true for clients: see put_staleness.
-        self._is_wallbox_silent = bool(shown.pop("is_stale", self._is_wallbox_silent))
+        told = live.told(entry)
+        self._is_wallbox_silent = bool(entry.changes.get("meta.is_stale", self._is_wallbox_silent))
         for outbox in self._outboxes:
-            outbox.put(entry.seq, shown)
+            outbox.put(told)
+        if isinstance(entry.event, CommandRecord):
+            for watch, command_id in self._watches.items():
+                if command_id == entry.event.id:
+                    watch.tell(entry.event)
         self._seq = entry.seq
 
-    def _tell_of(self, seq: int, record: CommandRecord) -> None:
-        event = views.command_event(record)
-        for outbox in self._outboxes:
-            outbox.put_event(seq, record.id, event)
-        for watch, command_id in self._watches.items():
-            if command_id == record.id:
-                watch.tell(record)
-        self._seq = seq
-
-    def _tell_of_session(self, seq: int, session: SessionEvent) -> None:
-        subject = f"session {session.charge_point} {session.started_at}"
-        event = views.session_event(session)
-        for outbox in self._outboxes:
-            outbox.put_event(seq, subject, event)
-        self._seq = seq
-
     def _judge(self) -> None:
+        now = time.time()
         for outbox, wake in self._outboxes.items():
-            outbox.put_staleness(self._is_stale())
+            outbox.put_staleness(self._is_stale(), now)
             if outbox.has_news():
                 wake.set()
 

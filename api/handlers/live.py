@@ -13,7 +13,7 @@ from sanic import Request, Websocket
 from sanic.exceptions import WebsocketClosed
 from websockets.exceptions import ConnectionClosed
 
-from api import inputs, views
+from api import inputs, live, numbers, views
 from api.access import Scope
 from api.errors import LoginRequired, UpgradeRequired
 from api.fields import Selection
@@ -145,12 +145,12 @@ async def _snapshot(deps: Deps, outbox: Outbox, selected: Selection, sight: Sigh
         selected=selected,
     )
     outbox.snapshot_told(seen.snapshot.seq, state["is_stale"])
-    return {"type": "snapshot", "seq": seen.snapshot.seq, "state": state}
+    return {"type": "snapshot", "seq": state["seq"], "occurred_at": state["updated_at"], "state": state}
 
 
 async def _replay(ws: Websocket, deps: Deps, outbox: Outbox, since: int) -> None:
     """Tell every change after `since`, if the stream still has that entry; else the outbox keeps wanting a snapshot."""
-    told = since
+    told, nth = numbers.entry_and_nth(since)
     while True:
         try:
             entries = await deps.state.entries_from(told, REPLAY_AT_ONCE)
@@ -159,21 +159,12 @@ async def _replay(ws: Websocket, deps: Deps, outbox: Outbox, since: int) -> None
         if not entries or entries[0].seq != told:
             return  # never was, or trimmed by now
         for entry in entries[1:]:
-            changes = outbox.chosen(views.changes(entry.changes))
-            changes.pop("is_stale", None)  # told as it is now, after the replay
-            if entry.command is not None:
-                event = views.command_event(entry.command)
-                if not outbox.may_tell(event):
-                    continue
-                await _send(ws, {"type": "event", "seq": entry.seq, "event": event})
-            elif entry.session is not None:
-                event = views.session_event(entry.session)
-                await _send(ws, {"type": "event", "seq": entry.seq, "event": event})
-            elif changes:
-                await _send(ws, {"type": "change", "seq": entry.seq, "changes": changes})
-            told = entry.seq
+            message = live.message(outbox.visible(live.told(entry)))
+            if message is not None:
+                await _send(ws, message)
+            told, nth = entry.seq, 0
         if len(entries) < REPLAY_AT_ONCE:
-            outbox.told_up_to(told)
+            outbox.told_up_to(told, nth)
             return
 
 

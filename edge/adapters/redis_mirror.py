@@ -50,20 +50,20 @@ class RedisMirror:
         raw = {topic.decode("utf-8", "replace"): text.decode("utf-8", "replace") for topic, text in mirror.items()}
         return Stored(snapshot, raw, last_seq)
 
-    def write(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> bool:
+    def write(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any], now: float) -> bool:
         """Write a batch in one transaction. False: the keys were gone before it, so `replace` is needed."""
         with translated():
             pipeline = self._redis.pipeline(transaction=True)
             pipeline.exists(keys.state(), keys.mirror())
-            self._queue(pipeline, raw, snapshot, changes)
+            self._queue(pipeline, raw, snapshot, changes, now)
             return bool(pipeline.execute()[0] == 2)
 
-    def replace(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> None:
+    def replace(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any], now: float) -> None:
         """Write everything, in one transaction, in place of what is there."""
         with translated():
             pipeline = self._redis.pipeline(transaction=True)
             pipeline.delete(keys.mirror())
-            self._queue(pipeline, raw, snapshot, changes)
+            self._queue(pipeline, raw, snapshot, changes, now)
             pipeline.execute()
 
     def tell(self, events: Sequence[tuple[int, Mapping[str, Any]]], snapshot: Snapshot) -> None:
@@ -97,12 +97,14 @@ class RedisMirror:
     def close(self) -> None:
         self._redis.close()
 
-    def _queue(self, pipeline: Any, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> None:
+    def _queue(
+        self, pipeline: Any, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any], now: float
+    ) -> None:
         if raw:
             pipeline.hset(keys.mirror(), mapping=dict(raw))
         pipeline.set(keys.state(), msgspec.json.encode(snapshot))
         if changes:
-            _append(pipeline, snapshot.seq, {"d": msgspec.json.encode({"changes": changes})})
+            _append(pipeline, snapshot.seq, {"d": msgspec.json.encode({"changes": changes, "occurred_at": now})})
 
 
 def client(url: str) -> redis.Redis:

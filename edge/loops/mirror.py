@@ -56,11 +56,11 @@ class MirrorStore(Protocol):
 
     def load(self) -> Stored: ...
 
-    def write(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> bool:
-        """False: the keys were gone before it, so `replace` is needed."""
+    def write(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any], now: float) -> bool:
+        """`now` is told with the changes. False: the keys were gone before it, so `replace` is needed."""
         ...
 
-    def replace(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any]) -> None: ...
+    def replace(self, raw: Mapping[str, str], snapshot: Snapshot, changes: Mapping[str, Any], now: float) -> None: ...
 
     def tell(self, events: Sequence[tuple[int, Mapping[str, Any]]], snapshot: Snapshot) -> None:
         """Append events with their numbers, of which the last is the snapshot's."""
@@ -112,7 +112,8 @@ class MirrorLoop:
         return self._snapshot
 
     def announce(self, event: Mapping[str, Any]) -> None:
-        """Have an event written to the change stream, with the next number."""
+        """Have an event written to the change stream, with the next number and this instant."""
+        event = {**event, "occurred_at": self._clock.now()}
         with self._events_lock:
             self._events.append(event)
             dropped, self._events = self._events[:-MOST_EVENTS], self._events[-MOST_EVENTS:]
@@ -201,7 +202,8 @@ class MirrorLoop:
             log.info("redis_ready")
 
     def _write(self, snapshot: Snapshot) -> None:
-        self._is_synced = self._store.write(self._unwritten, snapshot, diff(self._written, snapshot.state))
+        changes = diff(self._written, snapshot.state)
+        self._is_synced = self._store.write(self._unwritten, snapshot, changes, self._clock.now())
         self._note_written(snapshot)
         if not self._is_synced:
             log.warning("redis_lost_its_data")
@@ -222,7 +224,7 @@ class MirrorLoop:
         changes = diff(stored.snapshot.state if stored.snapshot is not None else self._written, snapshot.state)
         if stored.snapshot is None:  # a client may listen that saw the lost entries or did not: tell it everything
             changes |= flatten(snapshot.state)
-        self._store.replace(self._mirror.raw, snapshot, changes)
+        self._store.replace(self._mirror.raw, snapshot, changes, now)
         self._is_synced = True
         self._note_written(snapshot)
 

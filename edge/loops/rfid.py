@@ -11,9 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import tzinfo
-from typing import Protocol
+from typing import Any, Protocol
 
 from common import logs
 from common.backoff import Backoff
@@ -21,6 +21,7 @@ from common.clock import Clock, uptime_s
 from common.commands import Command, CommandRecord
 from common.errors import RedisUnavailable, StoreUnavailable
 from common.health import Health, Status
+from common.live_events import ScanEvent
 from common.model import SiteState, Snapshot
 from common.profiles import Book, Outcome, decide, learnt_by
 from common.store.errors import StoreError
@@ -120,7 +121,8 @@ class Inbox:
 class RfidLoop:
     """`on_scan` are called with each scan, once, in this loop's thread; they must not block.
 
-    `site_wide` names the wishes of each generation that hold for all charge points. `zone` is the site's.
+    `site_wide` names the wishes of each generation that hold for all charge points. `zone` is the site's. `announce`
+    tells the live channel.
     """
 
     def __init__(
@@ -136,7 +138,9 @@ class RfidLoop:
         health: Health,
         clock: Clock,
         backoff: Backoff | None = None,
+        announce: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
+        self._announce = announce
         self._inbox = inbox
         self._keeper = keeper
         self._cards = cards
@@ -180,6 +184,7 @@ class RfidLoop:
         self._keep()
         for visit in scanned:
             self._tell(visit.scan)
+            self._tell_live(visit)
         self._advance(state)
         self._keep()
         self._store()
@@ -209,6 +214,13 @@ class RfidLoop:
                 listener(scan)
             except Exception as exc:  # noqa: BLE001 -- the handler of one inbound message: the others go on
                 log.error("scan_listener_failed", error=type(exc).__name__)  # its words may quote the tag
+
+    def _tell_live(self, visit: Visit) -> None:
+        if self._announce is not None:
+            event = ScanEvent(
+                charge_point=visit.charge_point, scanned_at=visit.scan.scanned_at, outcome=visit.outcome.value
+            )
+            self._announce(asdict(event))
 
     def _advance(self, state: SiteState) -> None:
         for key in [visit.key for visit in self._visits]:
@@ -299,6 +311,8 @@ class RfidLoop:
         known = {one.key: one for one in (after, *others)}
         self._visits = [known[one.key] for one in self._visits]
         self._is_changed = True
+        if after.outcome is not visit.outcome:
+            self._tell_live(after)
         if after.outcome is not visit.outcome or (after.step is Step.OVER and visit.step is not Step.OVER):
             log.info("card", outcome=after.outcome.value, tag=redacted(after.scan.tag), user=after.user)
             if after.step is Step.OVER:

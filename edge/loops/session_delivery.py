@@ -14,7 +14,7 @@ from common.errors import StoreUnavailable
 from common.health import Health, Status
 from common.store.errors import StoreError
 from common.store.rows import SessionRecord
-from edge.sessions.records import Batch, with_user
+from edge.sessions.records import Batch, Key, key_of, with_user
 
 COMPONENT = "session_delivery"
 
@@ -37,16 +37,21 @@ class SessionQueue(Protocol):
 
 
 class SessionDelivery:
-    """`deliver` stores sessions in one transaction, `owner_of` knows whose a tag is; both raise the store's errors."""
+    """`deliver` stores sessions in one transaction and returns their ids, `owner_of` knows whose a tag is.
+
+    Both raise the store's errors. `on_stored` is told the id of each session, in this loop's thread.
+    """
 
     def __init__(
         self,
         queue: SessionQueue,
-        deliver: Callable[[Sequence[SessionRecord]], object],
+        deliver: Callable[[Sequence[SessionRecord]], Sequence[int]],
         owner_of: Callable[[str], str | None],
         health: Health,
         backoff: Backoff | None = None,
+        on_stored: Callable[[Key, int], None] | None = None,
     ) -> None:
+        self._on_stored = on_stored
         self._queue = queue
         self._deliver = deliver
         self._owner_of = owner_of
@@ -64,7 +69,7 @@ class SessionDelivery:
         if batch is None:
             return LOOK_S
         try:
-            self._deliver([with_user(record, self._owner_of) for record in batch.records])
+            ids = self._deliver([with_user(record, self._owner_of) for record in batch.records])
         except StoreUnavailable as exc:
             log.debug("sessions_wait", reason=exc.code, detail=exc.detail)
             return self._backoff.next_delay_s()
@@ -73,6 +78,9 @@ class SessionDelivery:
                 log.error("sessions_refused", reason=exc.code, detail=exc.detail)
             return self._backoff.next_delay_s()
         self._queue.remove(batch)
+        if self._on_stored is not None:
+            for record, session_id in zip(batch.records, ids, strict=True):
+                self._on_stored(key_of(record), session_id)
         self._health.count("sessions_delivered", len(batch.records))
         self._backoff.reset()
         if self._health.report(COMPONENT, Status.OK):

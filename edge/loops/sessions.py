@@ -9,17 +9,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from common import logs
 from common.clock import Clock
 from common.health import Health
+from common.live_events import SessionEvent, SessionEventType
 from common.model import Snapshot
-from common.session_events import SessionEvent, SessionEventType
 from common.store.rows import SessionRecord
 from edge.sessions.look import Change, Kind
 from edge.sessions.machine import OLDEST_S, SessionMachine
+from edge.sessions.records import Key
 from edge.sessions.state import MachineState, Scan
 from edge.sessions.supply import Prices
 
@@ -31,6 +32,10 @@ LOOK_S = 1.0  # the longest pause: for scans, for a clock that was set, and for 
 SAVE_S = 60.0  # of the clock: what a crash may cost is told apart by the meters of the site
 LEAST_SAVE_S = 1.0  # real seconds: a clock that runs fast must not wear out a card
 LEAST_STALE_S = 2.0  # real seconds, as in edge/loops/mirror.py: under a fast clock minutes pass between two messages
+ID_WITHIN_S = 5.0
+"""Real seconds that an event waits for the id that the database gives its session: while it answers, one or two."""
+
+MOST_IDS = 1_000  # sessions whose ids are remembered: those that run, and some that ended
 MOST_SCANS = 100
 """Scans that wait for the next look; people scan one card at a time, so more is noise, and the oldest may go."""
 
@@ -73,6 +78,8 @@ class SessionLoop:
         self._announce = announce
         self._least_pause_s = least_pause_s
         self._scans: deque[Scan] = deque(maxlen=MOST_SCANS)
+        self._stored: deque[tuple[Key, int]] = deque(maxlen=MOST_IDS)
+        self._untold: list[tuple[float, SessionEvent]] = []  # with the monotonic instant up to which it waits
         self._machine = SessionMachine(prices)
         self._oldest_s = OLDEST_S
         self._landmarks: tuple[object, ...] = ()  # as saved
@@ -82,6 +89,10 @@ class SessionLoop:
     def note_scan(self, scan: Scan) -> None:
         """A tag was scanned; never blocks."""
         self._scans.append(scan)
+
+    def note_stored(self, key: Key, session_id: int) -> None:
+        """The database has a session, by this id; never blocks."""
+        self._stored.append((key, session_id))
 
     def run(self, stop: threading.Event) -> None:
         self.restore()
@@ -93,6 +104,7 @@ class SessionLoop:
                 self._oldest_s = max(OLDEST_S, LEAST_STALE_S * TICK_S / pause_s)
             stop.wait(min(max(pause_s, self._least_pause_s), LOOK_S))
         self._save([])
+        self._tell(is_last=True)
 
     def restore(self) -> None:
         """Go on where the last process was."""
@@ -110,7 +122,8 @@ class SessionLoop:
             self._saved_at, self._landmarks = now, landmarks
             self._save([change.record for change in changes])
         for change in changes:
-            self._tell(change)
+            self._note(change)
+        self._tell()
 
     def _save(self, records: list[SessionRecord]) -> None:
         self._saved_monotonic_s = time.monotonic()
@@ -119,18 +132,28 @@ class SessionLoop:
     def _may_save_again(self) -> bool:
         return time.monotonic() - self._saved_monotonic_s >= LEAST_SAVE_S
 
-    def _tell(self, change: Change) -> None:
+    def _note(self, change: Change) -> None:
         row = change.record.session
         if change.kind is Kind.CHANGED:
             return
         self._health.count(f"sessions_{change.kind}")
         log.info(f"session_{change.kind}", charge_point=row.charge_point, energy_wh=row.energy_wh)
-        if self._announce is not None:
-            event = SessionEvent(
-                type=SessionEventType.STARTED if change.kind is Kind.STARTED else SessionEventType.ENDED,
-                charge_point=row.charge_point,
-                started_at=row.started_at,
-                ended_at=row.ended_at,
-                energy_wh=row.energy_wh,
-            )
-            self._announce(asdict(event))
+        event = SessionEvent(
+            type=SessionEventType.STARTED if change.kind is Kind.STARTED else SessionEventType.ENDED,
+            charge_point=row.charge_point,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            energy_wh=row.energy_wh,
+        )
+        self._untold.append((time.monotonic() + ID_WITHIN_S, event))
+
+    def _tell(self, *, is_last: bool = False) -> None:
+        """Announce the events, in order, of which the id is known or was waited for long enough."""
+        ids = dict(self._stored)
+        while self._untold and self._announce is not None:
+            until, event = self._untold[0]
+            known = ids.get((event.charge_point, event.started_at))
+            if known is None and time.monotonic() < until and not is_last:
+                return
+            self._announce(asdict(replace(event, id=known)))
+            del self._untold[0]

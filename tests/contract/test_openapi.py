@@ -9,11 +9,11 @@ import jsonschema
 import msgspec
 import pytest
 
-from api import access, openapi, operations, views
+from api import access, live, openapi, operations, views
 from api.app import served_routes
 from api.handlers import control
 from common.commands import Command, accepted
-from common.session_events import SessionEvent, SessionEventType
+from common.live_events import ScanEvent, SessionEvent, SessionEventType
 from tests.kit.api_client import PASSWORD, RunningApi, running_api
 from tests.kit.edge_double import EdgeDouble
 from tests.kit.states import SITE
@@ -137,10 +137,17 @@ def test_real_commands_and_live_messages_fit(api: RunningApi, monkeypatch: pytes
     _fits(answer.json(), "/api/v1/chargepoints/{id}", "202", "patch")
     _fits(api.get(answer.headers["location"]).json(), "/api/v1/commands/{id}")
     whole = replace(accepted(Command(**WISH)), published_at=1.0, settled_at=2.0, detail="x", affects=("2",))
-    _fits({"type": "event", "seq": 1, "event": views.command_event(whole)}, "/api/v1/live", "101")
+    _fits({"type": "event", "seq": 1, "occurred_at": None, "event": views.command_event(whole)}, "/api/v1/live", "101")
+    scan = ScanEvent(charge_point=None, scanned_at=1.0, outcome="no_plug")
+    _fits({"type": "event", "seq": 1, "occurred_at": None, "event": views.scan_event(scan)}, "/api/v1/live", "101")
+    change = live.change_message(1, 2.0, {"pv": None})
+    _fits(change, "/api/v1/live", "101")
     for kind in SessionEventType:
         session = SessionEvent(type=kind, charge_point="1", started_at=1, ended_at=2, energy_wh=None)
-        _fits({"type": "event", "seq": 1, "event": views.session_event(session)}, "/api/v1/live", "101")
+        _fits(
+            {"type": "event", "seq": 1, "occurred_at": None, "event": views.session_event(session)},
+            *("/api/v1/live", "101"),
+        )
 
 
 WISH: dict[str, Any] = {"id": "1", "charge_point": None, "wishes": {"mode": "pv"}, "accepted_at": 0.0, "by": "driver"}

@@ -187,7 +187,7 @@ def test_state_has_the_shape_that_others_rely_on(api: RunningApi, edge: EdgeDoub
         answer = client.get("/api/v1/state", headers=api.login("viewer"))
         assert answer.status_code == 200
         state = answer.json()
-        assert state["seq"] == 1000
+        assert state["seq"] == 100_000
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", state["updated_at"])
         assert state["is_stale"] is False
         site = {"name": "home", "openwb_generation": "1.9", "openwb_version": "1.9.304", "is_secondary": False}
@@ -249,7 +249,7 @@ def test_site_and_charge_points(api: RunningApi, edge: EdgeDouble) -> None:
     points = api.get("/api/v1/chargepoints").json()
     assert [item["id"] for item in points["items"]] == ["1"]
     point = api.get("/api/v1/chargepoints/1").json()
-    assert (point["id"], point["power_w"], point["seq"]) == ("1", 11040, 1000)
+    assert (point["id"], point["power_w"], point["seq"]) == ("1", 11040, 100_000)
     assert problem(api.get("/api/v1/chargepoints/2"))["code"] == "not_found"
 
 

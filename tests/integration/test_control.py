@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import msgspec
@@ -20,8 +21,8 @@ from api.adapters import command_queue
 from api.handlers import control as handlers
 from common import keys
 from common.commands import Command, CommandRecord, Status, accepted
+from common.live_events import ScanEvent, SessionEvent, SessionEventType
 from common.model import Capabilities, Mode, SiteState
-from common.session_events import SessionEvent, SessionEventType
 from common.store import users
 from common.store.bind import open_store
 from tests.kit.api_client import RunningApi, problem, running_api
@@ -359,7 +360,7 @@ def test_everybody_on_the_live_channel_is_told_of_each_step(api: RunningApi, edg
         with obeying(edge, Status.PUBLISHED):
             command_id = eventually(lambda: wish_id(api, edge))
         told = receive(ws)
-        assert (told["type"], told["seq"]) == ("event", 1001)
+        assert (told["type"], told["seq"]) == ("event", 100_100)
         assert told["event"]["type"] == "command"
         assert told["event"]["command"]["id"] == command_id
         assert told["event"]["command"]["status"] == "published"
@@ -368,28 +369,78 @@ def test_everybody_on_the_live_channel_is_told_of_each_step(api: RunningApi, edg
         edge.report(record_of(command, Status.CONFIRMED))
         assert receive(ws)["event"]["command"]["status"] == "confirmed"
         edge.tell(replace(OFFERING, pv=None))
-        assert receive(ws) == {"type": "change", "seq": 1003, "changes": {"pv": None}}
-    with api.live("?since=1000&fields=pv") as ws:
+        assert receive(ws) == {"type": "change", "seq": 100300, "occurred_at": ANY, "changes": {"pv": None}}
+    with api.live("?since=100000&fields=pv") as ws:
         steps = [receive(ws) for _ in range(3)]
-    assert [(step["type"], step["seq"]) for step in steps] == [("event", 1001), ("event", 1002), ("change", 1003)]
+    assert [(step["type"], step["seq"]) for step in steps] == [
+        ("event", 100_100),
+        ("event", 100_200),
+        ("change", 100_300),
+    ]
 
 
 def test_everybody_on_the_live_channel_is_told_of_sessions(api: RunningApi, edge: EdgeDouble) -> None:
     """When one began and when it ended, and again for whoever comes back; an event of a newer edge is no harm."""
-    began = SessionEvent(type=SessionEventType.STARTED, charge_point="1", started_at=60, ended_at=None, energy_wh=7)
+    began = SessionEvent(
+        type=SessionEventType.STARTED, charge_point="1", started_at=60, ended_at=None, energy_wh=7, id=3
+    )
     ended = replace(began, type=SessionEventType.ENDED, ended_at=120)
-    told = {"charge_point": "1", "started_at": "1970-01-01T00:01:00Z", "energy_wh": 7}
+    told = {"id": 3, "charge_point": "1", "started_at": "1970-01-01T00:01:00Z", "energy_wh": 7}
     with api.live("?fields=pv") as ws:
         assert receive(ws)["type"] == "snapshot"
         edge.announce(began)
         event = {**told, "type": "session_started", "ended_at": None}
-        assert receive(ws) == {"type": "event", "seq": 1001, "event": event}
+        assert receive(ws) == {"type": "event", "seq": 100_100, "occurred_at": ANY, "event": event}
         edge.announce({"type": "of_a_newer_edge", "session": 1})
         edge.announce(ended)
         event = {**told, "type": "session_ended", "ended_at": "1970-01-01T00:02:00Z"}
-        assert receive(ws) == {"type": "event", "seq": 1003, "event": event}
-    with api.live("?since=1000&fields=pv") as ws:
+        assert receive(ws) == {"type": "event", "seq": 100_300, "occurred_at": ANY, "event": event}
+    with api.live("?since=100000&fields=pv") as ws:
         assert [receive(ws)["event"]["type"] for _ in range(2)] == ["session_started", "session_ended"]
+
+
+def test_a_limited_user_is_told_of_their_charge_points_only_also_when_they_come_back(
+    api: RunningApi, edge: EdgeDouble, sqlite_url: str
+) -> None:
+    """Sessions, cards and values of other charge points are in no push and in no replay."""
+    store = open_store(sqlite_url)
+    users.change(store, "driver", charge_points=["2"])
+    store.close()
+    point = replace(OFFERING.charge_points["1"], power_w=1)
+    with api.live("?since=100000", "driver") as pushed:
+        receive(pushed)  # is_stale
+        for number in ("1", "2"):
+            session = SessionEvent(
+                type=SessionEventType.STARTED, charge_point=number, started_at=60, ended_at=None, energy_wh=7
+            )
+            edge.announce(session)
+            edge.announce(replace(session, type=SessionEventType.ENDED, ended_at=120))
+            edge.announce(ScanEvent(charge_point=number, scanned_at=70.0, outcome="applied"))
+        edge.announce(ScanEvent(charge_point=None, scanned_at=70.0, outcome="unknown"))
+        edge.tell(replace(OFFERING, charge_points={"1": replace(point, power_w=2), "2": replace(point, power_w=3)}))
+        told = [receive(pushed)]
+        while told[-1]["type"] != "change":
+            told.append(receive(pushed))
+    with api.live("?since=100000", "driver") as resumed:
+        again = [receive(resumed) for _ in range(4)]
+    for message in told + again:
+        event = message.get("event")
+        assert event is None or event["charge_point"] == "2"
+        assert not [path for path in message.get("changes", {}) if path.startswith("charge_points.1")]
+    assert [message["event"]["type"] for message in again[:3]] == ["session_started", "session_ended", "card_scanned"]
+    assert "charge_points.2.power_w" in again[3]["changes"]
+
+
+def test_everybody_is_told_of_a_card_but_not_whose_it_is(api: RunningApi, edge: EdgeDouble) -> None:
+    """And again when more is known of what became of it."""
+    with api.live("?fields=pv", "viewer") as ws:
+        receive(ws)
+        edge.announce(ScanEvent(charge_point=None, scanned_at=60.5, outcome="waiting"))
+        edge.announce(ScanEvent(charge_point="1", scanned_at=60.5, outcome="applied"))
+        event = {"type": "card_scanned", "charge_point": None, "scanned_at": "1970-01-01T00:01:00Z"}
+        first = receive(ws)["event"]
+        assert {**first, "scanned_at": ANY} == {**event, "outcome": "waiting", "scanned_at": ANY}
+        assert receive(ws)["event"] == {**first, "charge_point": "1", "outcome": "applied"}
 
 
 def wish_id(api: RunningApi, edge: EdgeDouble) -> str:
@@ -407,7 +458,7 @@ def test_an_event_of_a_newer_edge_is_passed_over(api: RunningApi, edge: EdgeDoub
         edge.seq += 1
         edge.redis.xadd(keys.changes(), {"e": b'{"type":"song","title":"x"}'}, id=f"{edge.seq}-0")
         edge.tell(replace(OFFERING, pv=None))
-        assert receive(ws) == {"type": "change", "seq": 1002, "changes": {"pv": None}}
+        assert receive(ws) == {"type": "change", "seq": 100200, "occurred_at": ANY, "changes": {"pv": None}}
 
 
 # Redis

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from api import numbers
 from api.handlers import live
 from common.model import Grid, SiteState
 from common.security.tokens import ACCESS, TokenKey
@@ -42,6 +44,11 @@ def receive(ws: ClientConnection, within_s: float = 10) -> dict[str, Any]:
     return message
 
 
+def change(entry: int, changes: dict[str, Any], nth: int = 0) -> dict[str, Any]:
+    """The message that tells of an entry of the edge's, or the `nth` behind it."""
+    return {"type": "change", "seq": entry * 100 + nth, "occurred_at": ANY, "changes": changes}
+
+
 def grid_at(power_w: int) -> SiteState:
     return replace(SITE, grid=replace(SITE.grid or Grid(), power_w=power_w))
 
@@ -51,15 +58,15 @@ def test_a_snapshot_and_then_every_change(api: RunningApi, edge: EdgeDouble) -> 
     with api.live() as lan, api.live_by_relay() as relay:
         for ws in (lan, relay):
             snapshot = receive(ws)
-            assert (snapshot["type"], snapshot["seq"]) == ("snapshot", 1000)
+            assert (snapshot["type"], snapshot["seq"]) == ("snapshot", 100_000)
             assert snapshot["state"]["grid"]["power_w"] == -3120
         edge.tell(grid_at(1))
         edge.tell(grid_at(2))
         for ws in (lan, relay):
             told: list[dict[str, Any]] = []
-            while not told or told[-1]["seq"] < 1002:
+            while not told or told[-1]["seq"] < 100_200:
                 told.append(receive(ws))
-            assert told[-1] == {"type": "change", "seq": 1002, "changes": {"grid.power_w": 2}}
+            assert told[-1] == change(1002, {"grid.power_w": 2})
 
 
 def test_what_is_told_fits_into_the_state(api: RunningApi, edge: EdgeDouble) -> None:
@@ -84,23 +91,23 @@ def test_fields_select_what_is_told(api: RunningApi, edge: EdgeDouble) -> None:
         assert state["charge_points"] == {"1": {"power_w": 11040}}
         edge.tell(grid_at(5))
         edge.tell(replace(grid_at(5), pv=None, meta=replace(SITE.meta, is_stale=True)))
-        assert receive(ws) == {"type": "change", "seq": 1002, "changes": {"pv": None, "is_stale": True}}
+        assert receive(ws) == change(1002, {"pv": None, "is_stale": True})
 
 
 def test_a_client_that_comes_back_misses_nothing(api: RunningApi, edge: EdgeDouble) -> None:
     """Each change after its number, one message each, and no snapshot."""
     for power_w in range(1, 6):
         edge.tell(grid_at(power_w))
-    with api.live("?since=1002") as ws:
+    with api.live("?since=100200") as ws:
         told = [receive(ws) for _ in range(3)]
-        assert [message["seq"] for message in told] == [1003, 1004, 1005]
+        assert [message["seq"] for message in told] == [100_300, 100_400, 100_500]
         assert [message["changes"] for message in told] == [{"grid.power_w": power_w} for power_w in (3, 4, 5)]
-        assert receive(ws) == {"type": "change", "seq": 1005, "changes": {"is_stale": False}}
+        assert receive(ws) == change(1005, {"is_stale": False}, 1)
         edge.tell(grid_at(6))
-        assert receive(ws) == {"type": "change", "seq": 1006, "changes": {"grid.power_w": 6}}
+        assert receive(ws) == change(1006, {"grid.power_w": 6})
 
 
-@pytest.mark.parametrize("since", ["0", "999", "1004", "9007199254740991"])
+@pytest.mark.parametrize("since", ["0", "99900", "100400", "1004", "9007199254740991"])
 def test_a_number_the_stream_does_not_hold_gives_a_snapshot(api: RunningApi, edge: EdgeDouble, since: str) -> None:
     """Trimmed, never given, or of another Redis."""
     for power_w in range(1, 6):
@@ -108,7 +115,7 @@ def test_a_number_the_stream_does_not_hold_gives_a_snapshot(api: RunningApi, edg
     edge.redis.xdel("wallport:changes", "1004-0")
     with api.live(f"?since={since}") as ws:
         message = receive(ws)
-        assert (message["type"], message["seq"]) == ("snapshot", 1005)
+        assert (message["type"], message["seq"]) == ("snapshot", 100_500)
 
 
 def test_a_resume_of_many_pages_has_no_gap(api: RunningApi, edge: EdgeDouble, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,12 +123,12 @@ def test_a_resume_of_many_pages_has_no_gap(api: RunningApi, edge: EdgeDouble, mo
     monkeypatch.setattr(live, "REPLAY_AT_ONCE", 7)
     for power_w in range(1, 51):
         edge.tell(grid_at(power_w))
-    with api.live("?since=1000") as ws:
+    with api.live("?since=100000") as ws:
         first = receive(ws)
         for power_w in range(51, 61):
             edge.tell(grid_at(power_w))
         told = [first]
-        while told[-1]["seq"] < 1060:
+        while told[-1]["seq"] < 106_000:
             told.append(receive(ws))
         powers = [message["changes"]["grid.power_w"] for message in told if "grid.power_w" in message["changes"]]
         assert powers[:50] == list(range(1, 51))
@@ -130,13 +137,17 @@ def test_a_resume_of_many_pages_has_no_gap(api: RunningApi, edge: EdgeDouble, mo
 
 
 def test_nobody_vouches_for_values_when_the_edge_falls_silent(api: RunningApi, edge: EdgeDouble) -> None:
-    """Clients are told within seconds, with the number they know, and again when it is back."""
+    """Clients are told within seconds, each time with a number of its own, and resume from there."""
     with api.live() as ws:
         receive(ws)
         edge.fall_silent()
-        assert receive(ws, 15) == {"type": "change", "seq": 1000, "changes": {"is_stale": True}}
+        assert receive(ws, 15) == change(1000, {"is_stale": True}, 1)
         edge.beat()
-        assert receive(ws, 15) == {"type": "change", "seq": 1000, "changes": {"is_stale": False}}
+        assert receive(ws, 15) == change(1000, {"is_stale": False}, 2)
+    with api.live("?since=100002") as ws:
+        assert receive(ws) == change(1000, {"is_stale": False}, 3)
+        edge.tell(grid_at(6))
+        assert receive(ws) == change(1001, {"grid.power_w": 6})
 
 
 def test_a_ticket_opens_one_connection(api: RunningApi) -> None:
@@ -205,10 +216,10 @@ def test_a_slow_client_gets_the_newest_and_others_are_not_held_up(api: RunningAp
         for power_w in range(changes):
             point = replace(SITE.charge_points["1"], name=os.urandom(40_000).hex())
             newest = edge.tell(replace(grid_at(power_w), charge_points={"1": point}))
-            while receive(quick)["seq"] < newest:
+            while receive(quick)["seq"] < numbers.of_entry(newest):
                 pass
         told = [receive(slow)]
-        while told[-1]["seq"] < newest:
+        while told[-1]["seq"] < numbers.of_entry(newest):
             told.append(receive(slow))
         assert told[-1]["changes"]["charge_points.1.name"] == point.name
         assert told[-1]["changes"]["grid.power_w"] == changes - 1
@@ -254,7 +265,7 @@ def test_the_stream_going_away_is_survived(tmp_path: Path, own_redis: RedisServe
         edge.tell(grid_at(77))
         edge.beat()
         told = receive(ws, 20)
-        while told["type"] != "snapshot" or told["seq"] != 2000:
+        while told["type"] != "snapshot" or told["seq"] != 200_000:
             told = receive(ws, 20)
         assert told["state"]["grid"]["power_w"] == 77
         edge.close()

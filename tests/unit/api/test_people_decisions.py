@@ -14,7 +14,7 @@ from api.access import Caller, Limited, Origin, Role, Rule, Scope, decide
 from api.control import check_sight
 from api.errors import NotAllowed, TooManyAttempts, TotpRequired, UnknownChargePoint
 from api.handlers.audit import MOST_STRANGERS, STRANGERS_WINDOW_S, _Strangers
-from api.live import Outbox
+from api.live import Outbox, Told
 from api.pairing import lan_url
 from api.sessions import PAIRING_S, Elevations, Pairings
 from api.sight import EVERYTHING, Sight
@@ -102,10 +102,11 @@ def test_a_live_client_is_told_what_it_may_see() -> None:
     """Changes and events of others are not there; the numbers go on."""
     outbox = Outbox(sight=SECOND)
     outbox.snapshot_told(1, is_stale=False)
-    outbox.put(2, {"charge_points.1.power_w": 5, "charge_points.2.power_w": 6})
-    outbox.put_event(3, "x", {"type": "command", "command": {"charge_point": "1"}})
-    outbox.put(4, {"charge_points.1.power_w": 7})
-    assert outbox.take() == {"type": "change", "seq": 4, "changes": {"charge_points.2.power_w": 6}}
+    outbox.put(Told(2, None, {"charge_points.1.power_w": 5, "charge_points.2.power_w": 6}))
+    outbox.put(Told(3, None, event={"type": "command", "command": {"charge_point": "1"}}, subject="x"))
+    outbox.put(Told(4, None, {"charge_points.1.power_w": 7}))
+    changes = {"charge_points.2.power_w": 6}
+    assert outbox.take() == {"type": "change", "seq": 400, "occurred_at": None, "changes": changes}
     assert outbox.take() is None
 
 

@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -106,6 +107,7 @@ class Site:
         self.health = Health(SystemClock())
         self.file = folder / "rfid.json"
         self.heard: list[Scan] = []
+        self.announced: list[Mapping[str, Any]] = []
         self.inbox = Inbox(self.health)
 
     def snapshot(self) -> Snapshot:
@@ -126,6 +128,7 @@ class Site:
         loop = RfidLoop(
             *(self.inbox, RfidFile(self.file), self.cards, self.wishes, self.snapshot, listeners),
             *({"1.9": frozenset({"mode"})}, ZoneInfo("Europe/Berlin"), self.health, SystemClock()),
+            announce=self.announced.append,
         )
         stop = threading.Event()
         thread = threading.Thread(target=loop.run, args=(stop,))
@@ -169,6 +172,9 @@ def test_restarts_lose_nothing_and_repeat_nothing(site: Site) -> None:
         site.is_plugged = False
         site.until("restored")
     assert (site.mode, len(site.heard), len(site.wishes.submitted)) == (Mode.PV, 1, 2)
+    assert [event["outcome"] for event in site.announced] == ["waiting", "applying", "applied", "restoring", "restored"]
+    assert {event["charge_point"] for event in site.announced} == {"1"}
+    assert not [event for event in site.announced if CARD in str(event)]  # everybody may watch the live channel
     assert [(one.origin, one.by, one.charge_point) for one in site.wishes.submitted] == [("rfid", "anna", "1")] * 2
 
 

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import pytest
 
 from common.backoff import Backoff
 from common.errors import StoreUnavailable
 from common.health import Health, Status
 from common.store.errors import SchemaTooNew
 from common.store.rows import SessionRecord, SessionRow
+from edge.loops import sessions as session_loop
 from edge.loops.session_delivery import SessionDelivery
 from edge.loops.sessions import SessionLoop
-from edge.sessions.records import Batch
+from edge.sessions.records import Batch, key_of
 from edge.sessions.state import MachineState
 from tests.kit.charging import START, Site
 from tests.kit.clock import ManualClock
@@ -68,6 +70,15 @@ class Played:
             self.site.pass_time(5)
             self.loop.turn(self.site.now)
 
+    def stop(self) -> None:
+        stop = threading.Event()
+        stop.set()
+        self.loop.run(stop)
+
+    def store(self) -> None:
+        """The database takes the newest record."""
+        self.loop.note_stored(key_of(self.memory.records[-1]), 7)
+
 
 def test_changes_are_saved_at_once_and_told_after() -> None:
     """What began and ended is on disk before the live channel hears of it; the loop counts it."""
@@ -77,7 +88,10 @@ def test_changes_are_saved_at_once_and_told_after() -> None:
     played.site.plug().power_w = 3_600
     played.turn()
     assert played.memory.saves == saved + 1
-    assert [event["type"] for event in played.events] == ["session_started"]
+    assert played.events == []  # the database has not said its id yet
+    played.store()
+    played.turn()
+    assert [(event["type"], event["id"]) for event in played.events] == [("session_started", 7)]
     played.turn(20)
     played.site.unplug()
     played.turn(20)
@@ -88,9 +102,22 @@ def test_changes_are_saved_at_once_and_told_after() -> None:
         "charge_point": "1",
         "started_at": row.started_at,
         "ended_at": row.ended_at,
-        "energy_wh": 105,
+        "energy_wh": 110,
+        "id": 7,
     }
     assert (played.health.counters()["sessions_started"], played.health.counters()["sessions_ended"]) == (1, 1)
+
+
+def test_an_event_does_not_wait_for_ever_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told without the session's id; and at once when the edge stops."""
+    for waits_s, is_told_by in ((0.0, Played.turn), (3600.0, Played.stop)):
+        monkeypatch.setattr(session_loop, "ID_WITHIN_S", waits_s)
+        played = Played()
+        played.turn(2)
+        played.site.plug().power_w = 3_600
+        played.turn()
+        is_told_by(played)
+        assert [(event["type"], event["id"]) for event in played.events] == [("session_started", None)]
 
 
 def test_kill_at_any_look_makes_one_session() -> None:
@@ -185,13 +212,18 @@ class TestDelivery:
         answers: list[Exception | None] = [StoreUnavailable("away"), SchemaTooNew("newer"), None, None, None]
         stored: list[SessionRecord] = []
 
-        def deliver(records: Sequence[SessionRecord]) -> None:
+        def deliver(records: Sequence[SessionRecord]) -> list[int]:
             answer = answers.pop(0)
             if answer is not None:
                 raise answer
             stored.extend(records)
+            return [record.session.started_at + 1000 for record in records]
 
-        delivery = SessionDelivery(queue, deliver, {"A": "anna"}.get, health, Backoff(first_s=0.01, longest_s=0.01))
+        ids: dict[int, int] = {}
+        delivery = SessionDelivery(
+            *(queue, deliver, {"A": "anna"}.get, health, Backoff(first_s=0.01, longest_s=0.01)),
+            on_stored=lambda key, session_id: ids.update({key[1]: session_id}),
+        )
         assert delivery.turn() > 0
         assert delivery.turn() > 0
         assert health.components()["session_delivery"].status is Status.FAILING
@@ -200,6 +232,7 @@ class TestDelivery:
             assert delivery.turn() == 0
         assert [record.session.started_at for record in stored] == list(range(120))
         assert {record.session.user_name for record in stored} == {"anna"}
+        assert ids == {number: number + 1000 for number in range(120)}
         assert health.components()["session_delivery"].status is Status.OK
         assert health.counters()["sessions_delivered"] == 120
         assert delivery.turn() > 0
@@ -211,6 +244,6 @@ class TestDelivery:
         def owner_of(_tag: str) -> str | None:
             raise StoreUnavailable("away")
 
-        delivery = SessionDelivery(queue, lambda _records: None, owner_of, Health(ManualClock()))
+        delivery = SessionDelivery(queue, lambda _records: [], owner_of, Health(ManualClock()))
         assert delivery.turn() > 0
         assert queue.waiting == [tagged(1)]
