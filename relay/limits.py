@@ -32,6 +32,10 @@ class RelayLimits:
     body_grace_s: float = 30.0
     """Before the line above counts: a mobile network may be gone for so long."""
 
+    body_most_s: float = 600.0
+    """For a whole body, however much of it comes: the largest at 17 kB/s. What takes longer holds a connection that
+    others need."""
+
     site_bytes_per_s: int = 125_000_000
     """Of all bodies and messages of one site, both ways: 1 Gbit/s, the fastest line of a home. Lower it where many
     sites share the relay's line. What is above waits; nothing is refused."""

@@ -150,7 +150,7 @@ async def _head(stream: Stream, upload: asyncio.Task[None] | None) -> HeadersRec
 async def _send_body(request: Request, stream: Stream, limits: RelayLimits) -> None:
     size = 0
     try:
-        async for data in _body(request, Patience(limits)):
+        async for data in _body(request, limits):
             size += len(data)
             if size > limits.body_bytes:
                 raise BodyTooLarge(limits.body_bytes)
@@ -170,9 +170,12 @@ async def _send_body(request: Request, stream: Stream, limits: RelayLimits) -> N
         raise
 
 
-async def _body(request: Request, patience: Patience) -> AsyncIterator[bytes]:
-    """The body in pieces as they come; raises SlowBody when the client keeps us waiting for too long on the whole."""
+async def _body(request: Request, limits: RelayLimits) -> AsyncIterator[bytes]:
+    """The body in pieces as they come; raises SlowBody when the client keeps us waiting for too long on the whole, and
+    Sanic's RequestTimeout after `body_most_s`."""
     body: Any = request.stream
+    body.give_time(limits.body_most_s)
+    patience = Patience(limits)
     pieces = aiter(body)
     loop = asyncio.get_running_loop()
     while True:

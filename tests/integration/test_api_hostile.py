@@ -91,6 +91,44 @@ def test_nothing_hides_behind_a_field_that_is_none(api: RunningApi, name: str) -
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+LOGIN = b"POST /api/v1/auth/login HTTP/1.1\r\nhost: site\r\n"
+CHUNKED = LOGIN + b"transfer-encoding: chunked\r\n\r\n"
+HIDDEN = b"GET /healthz HTTP/1.1\r\nhost: site\r\nconnection: close\r\n\r\n"
+DOUBTFUL = {
+    "TE after a vertical tab": LOGIN + b"transfer-encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+    "TE after a space that is not ASCII": LOGIN + b"transfer-encoding:\xc2\xa0chunked\r\n\r\n0\r\n\r\n",
+    "CL after a space that is not ASCII": LOGIN + b"content-length:\xc2\xa02\r\n\r\n{}",
+    "CL before a next line": LOGIN + b"content-length: 2\xc2\x85\r\n\r\n{}",
+    "TE of HTTP/1.0": LOGIN.replace(b"1.1", b"1.0") + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a chunk's extension with a bare LF": CHUNKED + b"2;a\nb\r\n{}\r\n0\r\n\r\n",
+    "a last chunk's extension with a bare LF": CHUNKED + b"0;\n\r\n\r\n",
+    "a chunk's extension behind 100": CHUNKED.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n")
+    + b"2;a\nb\r\n{}\r\n0\r\n\r\n",
+    "a bare LF in a field": LOGIN + b"x: 1\ncontent-length: 2\r\n\r\n{}",
+    "two Hosts": LOGIN + b"host: other\r\ncontent-length: 2\r\n\r\n{}",
+    "no Host": LOGIN.replace(b"host: site\r\n", b"") + b"content-length: 2\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_what_two_readers_may_read_differently_is_refused_and_ends_the_connection(api: RunningApi, case: str) -> None:
+    """On both listeners: a proxy stands in front of the one, the edge in front of the other."""
+    for family, address in (
+        (socket.AF_INET, ("127.0.0.1", api.port)),
+        (socket.AF_UNIX, str(api.settings.relay_socket)),
+    ):
+        with socket.socket(family) as client:
+            client.settimeout(10)
+            client.connect(address)
+            client.sendall(DOUBTFUL[case] + HIDDEN)
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):
+                while part := client.recv(65536):
+                    answer += part
+        final = [part[:4] for part in answer.split(b"HTTP/1.1 ")[1:] if part[:4] != b"100 "]
+        assert final == [b"400 "], answer
+
+
 def test_a_websocket_handshake_that_is_none_is_refused(api: RunningApi) -> None:
     """Without Redis 503, and never 500."""
     headers = {**api.login("viewer"), "upgrade": "websocket", "connection": "upgrade"}
