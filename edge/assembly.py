@@ -41,7 +41,10 @@ def assemble(
     capabilities: Callable[[str], Capabilities],
     now: float,
 ) -> SiteState:
-    """The state of all known values. A part of which nothing is known is None; so is a charge point, by absence."""
+    """The state of all known values. A part of which nothing is known is None; so is a charge point, by absence.
+
+    A path whose value is None tells that the part is there, though nothing is known of this value.
+    """
     tree: dict[str, Any] = {}
     for_all: dict[str, Value] = {}
     for path, value in values.items():
@@ -53,10 +56,10 @@ def assemble(
     charge_points: dict[str, dict[str, Any]] = tree.get("charge_points", {})
     return SiteState(
         meta=meta,
-        grid=Grid(**grid) if (grid := _part(tree, "grid")) else None,
-        pv=Pv(**pv) if (pv := _part(tree, "pv")) else None,
-        battery=Battery(**battery) if (battery := _part(tree, "battery")) else None,
-        home=Home(**home) if (home := _part(tree, "home")) else None,
+        grid=Grid(**grid) if (grid := _part(tree, "grid")) is not None else None,
+        pv=Pv(**pv) if (pv := _part(tree, "pv")) is not None else None,
+        battery=Battery(**battery) if (battery := _part(tree, "battery")) is not None else None,
+        home=Home(**home) if (home := _part(tree, "home")) is not None else None,
         charge_points={
             number: ChargePoint(
                 capabilities=Capabilities() if meta.is_secondary else capabilities(number),
@@ -64,7 +67,7 @@ def assemble(
             )
             for number in sorted(charge_points, key=int)
         },
-        tariff=_priced(Tariff(**tariff), now) if (tariff := _part(tree, "tariff")) else None,
+        tariff=_priced(Tariff(**tariff), now) if (tariff := _part(tree, "tariff")) is not None else None,
         devices={
             identifier: Device(kind=identifier.partition("-")[0], **_leaves(device))
             for identifier, device in sorted(tree.get("devices", {}).items())
@@ -102,8 +105,10 @@ def _plant(tree: dict[str, Any], path: str, value: Value) -> None:
     tree[leaf] = value
 
 
-def _part(tree: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return _leaves(tree.get(name, {}))
+def _part(tree: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """What is known of a part; None if the site has no such part, as far as is known."""
+    branch = tree.get(name, {})
+    return _leaves(branch) or ({} if None in branch.values() else None)
 
 
 def _leaves(branch: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,10 +121,8 @@ def _leaves(branch: Mapping[str, Any]) -> dict[str, Any]:
 def _sums(units: Mapping[str, Mapping[str, Number]]) -> dict[str, Any]:
     """What the inverters, or batteries, have together; what one of them does not say is unknown."""
     names = {name for unit in units.values() for name in unit}
-    return {
-        name: sum(unit[name] for unit in units.values()) if all(name in unit for unit in units.values()) else None
-        for name in names
-    }
+    parts = {name: [unit.get(name) for unit in units.values()] for name in names}
+    return {name: None if None in values else sum(filter(None, values)) for name, values in parts.items()}
 
 
 def _leaf(name: str, value: Any) -> Any:
@@ -132,9 +135,9 @@ def _leaf(name: str, value: Any) -> Any:
     return _per_phase(value)
 
 
-def _per_phase(phases: Mapping[str, Any]) -> PerPhase:
+def _per_phase(phases: Mapping[str, Any]) -> PerPhase | None:
     first, second, third = (phases.get(phase) for phase in _PHASES)
-    return first, second, third
+    return None if first is second is third is None else (first, second, third)
 
 
 def _limit(parts: Mapping[str, Any]) -> Limit | None:

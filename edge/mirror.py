@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.model import Number, SiteState, Snapshot, diff_of_paths, flatten
+from common.model import SiteState, Snapshot, diff_of_paths, flatten
 from edge.assembly import EVERY_CHARGE_POINT, assemble
-from edge.openwb.dialect import Dialect, Match, Place
+from edge.cells import Cell, Entry
+from edge.openwb.dialect import Dialect, Match
 from edge.openwb.parsing import SkipReason, Unreadable, Value
 from edge.openwb.pulse import Pulse
-
-METER_RESET_S = 600.0
-"""A meter that fell is believed after so long. openWB's own fall to 0 at boot ends within some control loops."""
 
 MOST_TOPICS = 5_000
 """Topics kept; a 2.x with fifty charge points has two thousand. Whoever floods the broker with more is not heard."""
@@ -49,43 +47,6 @@ class Stored:
     snapshot: Snapshot | None
     raw: Mapping[str, str]
     last_seq: int
-
-
-@dataclass(slots=True)
-class _Cell:
-    """One value of a topic. `peak` is a meter's last believed reading, `fallen` a lower one held back."""
-
-    place: Place
-    value: Value = None
-    heard_at: float = 0.0
-    peak: Number | None = None
-    fallen: Number | None = None
-    fallen_at: float = 0.0
-
-    def take(self, value: Value, now: float) -> None:
-        if self.place.fill.is_meter and isinstance(value, int | float):
-            if self.peak is not None and value < self.peak:
-                if not self.fallen:
-                    self.fallen_at = now
-                self.fallen = value
-                return
-            self.peak = value
-        self.fallen = None
-        self.value, self.heard_at = value, now
-
-    def believe_more(self, reading: Number) -> None:
-        """A greater reading was believed before: what the cell holds is one that was held back."""
-        if isinstance(self.value, int | float) and self.value < reading:
-            self.fallen, self.fallen_at = self.value, self.heard_at
-            self.value = self.peak = reading
-
-
-@dataclass(slots=True)
-class _Entry:
-    """The last word on one topic; its cells are in the order of the row's fills."""
-
-    match: Match
-    cells: tuple[_Cell, ...]
 
 
 class Mirror:
@@ -158,14 +119,11 @@ class Mirror:
         return Update(raw, self._rebuild(now) if raw else {}, tuple(skipped))
 
     def tick(self, now: float) -> Mapping[str, Any]:
-        """Judge what silence and time change, as often as once a second: staleness, meters held back, the price."""
+        """Judge what silence and time change, as often as once a second: staleness, doubt, meters, the price."""
         self._is_silent = not self._pulse.is_beating(now)
         for entry in self._entries.values():
             for cell in entry.cells:
-                cell.fallen_at = min(cell.fallen_at, now)  # the clock may be set back
-                if cell.fallen and now - cell.fallen_at >= METER_RESET_S:
-                    cell.value = cell.peak = cell.fallen
-                    cell.fallen = None
+                cell.settle(now)
         return self._rebuild(now) if self._entries else {}
 
     def adopt(self, stored: Stored, now: float) -> None:
@@ -196,14 +154,14 @@ class Mirror:
         self._dialect = dialect
         self._pulse = Pulse(dialect.stale_after_s)
         self._is_silent = True
-        self._entries: dict[str, _Entry] = {}
-        self._cells: dict[str, list[_Cell]] = {}  # by path, the preferred one first
-        self._last_shown: dict[str, _Cell] = {}
+        self._entries: dict[str, Entry] = {}
+        self._cells: dict[str, list[Cell]] = {}  # by path, the preferred one first
+        self._last_shown: dict[str, Cell] = {}
         self.raw: dict[str, str] = {}
 
     def _fill(self, snapshot: Snapshot, raw: Mapping[str, str], now: float) -> None:
         some_charge_point = next(iter(snapshot.state.charge_points), "*")
-        filled: list[tuple[_Cell, str]] = []
+        filled: list[tuple[Cell, str]] = []
         for topic, text in raw.items():
             match = self._dialect.match(topic)
             if match is None or topic in self._entries or len(self._entries) >= MOST_TOPICS:
@@ -213,17 +171,28 @@ class Mirror:
             except Unreadable:
                 continue
             entry = self._add(topic, match)
-            for cell, value in zip(entry.cells, heard.values, strict=True):
+            for number, (cell, value) in enumerate(zip(entry.cells, heard.values, strict=True)):
                 leaf = cell.place.leaf.replace("*", some_charge_point)
-                cell.take(value, snapshot.heard_at.get(leaf, snapshot.updated_at))
+                heard_at = snapshot.heard_at.get(leaf, snapshot.updated_at)
+                if number in heard.faults:
+                    cell.doubt(heard_at)
+                    continue
+                cell.take(value, heard_at)
                 filled.append((cell, leaf))
             if topic == self._dialect.heartbeat:
                 self._pulse.know(heard.values[0])
             self.raw[topic] = heard.text
         known, shown = flatten(snapshot.state), self._shown()
         for cell, leaf in filled:
-            believed = known.get(leaf)
-            if cell.place.fill.is_meter and shown.get(leaf) is cell and isinstance(believed, int | float):
+            believed, place = known.get(leaf), cell.place
+            part = place.path.removeprefix(place.leaf).lstrip(".")
+            if shown.get(place.path) is not cell or "*" in leaf or (part and not part.isdecimal()):
+                continue
+            if part and isinstance(believed, tuple):
+                believed = believed[int(part)]
+            if believed is None:  # a later word on it was none that could be read
+                cell.value, cell.doubted_at = None, cell.heard_at
+            elif place.fill.is_meter and isinstance(believed, int | float):
                 cell.believe_more(believed)
         self._updated_at = max(self._updated_at, snapshot.updated_at)
         if self._pulse.beat_at is None:
@@ -240,12 +209,19 @@ class Mirror:
                 raise Unreadable(SkipReason.TOO_MANY_TOPICS)
         else:
             match = entry.match
-        heard = match.reading.read(payload)
+        try:
+            heard = match.reading.read(payload)
+        except Unreadable:
+            for cell in entry.cells if entry is not None else ():
+                cell.doubt(now)
+            raise
         if entry is None:
             entry = self._add(topic, match)
-        for reason in heard.faults:
-            skipped.append(Skip(topic, reason))
-        for cell, value in zip(entry.cells, heard.values, strict=True):
+        for number, (cell, value) in enumerate(zip(entry.cells, heard.values, strict=True)):
+            if number in heard.faults:
+                skipped.append(Skip(topic, heard.faults[number]))
+                cell.doubt(now)
+                continue
             cell.take(value, now)
             if cell.fallen is not None:
                 skipped.append(Skip(topic, SkipReason.METER_FELL))
@@ -254,8 +230,8 @@ class Mirror:
             self._is_silent = False
         return heard.text
 
-    def _add(self, topic: str, match: Match) -> _Entry:
-        entry = self._entries[topic] = _Entry(match, tuple(_Cell(place) for place in match.places))
+    def _add(self, topic: str, match: Match) -> Entry:
+        entry = self._entries[topic] = Entry(match, tuple(Cell(place) for place in match.places))
         for cell in entry.cells:
             rivals = self._cells.setdefault(cell.place.path, [])
             rivals.append(cell)
@@ -289,23 +265,30 @@ class Mirror:
             heard_at[STALE_PATH] = self._pulse.beat_at
         charge_points = self._state.charge_points if self._state is not None else ()
         for path, cell in self._last_shown.items():
+            if cell.value is None:
+                continue
             leaf = cell.place.leaf
             is_for_all = path.startswith(EVERY_CHARGE_POINT)
             for known in (leaf.replace("*", number) for number in charge_points) if is_for_all else (leaf,):
                 heard_at[known] = max(cell.heard_at, heard_at.get(known, 0.0))
         return heard_at
 
-    def _shown(self) -> dict[str, _Cell]:
-        """By path of the state: of the known values whose gates are open, the preferred one."""
-        shown: dict[str, _Cell] = {}
+    def _shown(self) -> dict[str, Cell]:
+        """By path of the state: of the known values whose gates are open, the preferred one.
+
+        If none is known, one of which the last word could not be read: its part of the state is there nevertheless.
+        """
+        shown: dict[str, Cell] = {}
         look = self._look
         for path, rivals in self._cells.items():
             if path.startswith(FACT):
                 continue
             for cell in rivals:
-                if cell.value is not None and all(gate.is_open(look) for gate in cell.place.gates):
+                is_candidate = cell.value is not None or (cell.doubted_at is not None and path not in shown)
+                if is_candidate and all(gate.is_open(look) for gate in cell.place.gates):
                     shown[path] = cell
-                    break
+                    if cell.value is not None:
+                        break
         return shown
 
     def _look(self, path: str) -> Value:

@@ -13,7 +13,7 @@ capabilities look at them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,28 +144,28 @@ class Reading:
                 raise Unreadable(SkipReason.NOT_AN_OBJECT)
             text = compact({name: value for name, value in content.items() if name in self.kept})
         values: list[Value] = []
-        faults: list[SkipReason] = []
-        for fill in self.fills:
+        faults: dict[int, SkipReason] = {}
+        for number, fill in enumerate(self.fills):
             try:
                 values.append(fill.read(content))
             except Unreadable as unreadable:
                 values.append(None)
-                faults.append(unreadable.reason)
+                faults[number] = unreadable.reason
         if len(faults) == len(values):
             raise Unreadable(faults[0])
-        return Heard(text, tuple(values), tuple(faults))
+        return Heard(text, tuple(values), faults)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What one payload said: `text` for the raw mirror, `values` in the order of the row's fills.
 
-    A part that could not be read is None, as the wallbox's last word on it was another one; `faults` say why.
+    `faults` say by the fill's number why a part could not be read; its value says nothing.
     """
 
     text: str
     values: tuple[Value, ...]
-    faults: tuple[SkipReason, ...] = ()
+    faults: Mapping[int, SkipReason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.model import Fault, Limit, Mode, SiteState
-from edge.mirror import METER_RESET_S, STALE_PATH, Mirror, Stored
+from edge.cells import METER_RESET_S
+from edge.mirror import STALE_PATH, Mirror, Stored
 from edge.openwb.parsing import SkipReason
 from edge.openwb.v1 import DIALECT, HEARTBEAT
 

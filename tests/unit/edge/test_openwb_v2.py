@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from common.model import Capabilities, ChargePoint, Fault, Limit, Mode, SiteState
+from edge.cells import DOUBT_S
 from edge.mirror import Mirror, Stored
 from edge.openwb.parsing import SkipReason
 from edge.openwb.v2 import DIALECT, HEARTBEAT
@@ -254,11 +255,15 @@ class TestChargePoint:
 
     @pytest.mark.parametrize("limit", [{"selected": "km"}, {"selected": []}, {"selected": "soc", "soc": 101}, 5])
     def test_a_part_that_makes_no_sense_is_unknown_and_counted(self, limit: Any) -> None:
-        """openWB echoes whatever it is sent; the rest of the template still counts."""
+        """openWB echoes whatever it is sent; the rest of the template counts, a bad part's former value for a while."""
         mirror = _heard({"chargepoint/3/config": CONFIG, "chargepoint/3/set/charge_template": _template("pv_charging")})
         payload = json.dumps(_template("foo", instant_charging={"current": 10, "limit": limit})).encode()
         update = mirror.apply({"openWB/chargepoint/3/set/charge_template": payload}, NOW)
         assert len(update.skipped) == 2
+        before = _charge_point({"chargepoint/3/set/charge_template": _template("pv_charging")})
+        found = _state(mirror).charge_points["3"]
+        assert (found.mode, found.limit, found.current_a) == (before.mode, before.limit, 10)
+        mirror.tick(NOW + DOUBT_S)
         found = _state(mirror).charge_points["3"]
         assert (found.mode, found.limit, found.current_a) == (None, None, 10)
 

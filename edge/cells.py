@@ -1,0 +1,78 @@
+"""The last word on each topic: what it said, and for how long a former word stands in for one that says nothing.
+
+Pure; `edge/mirror.py` drives it. One rule for every kind of row: a message that cannot be read, or that says what
+cannot be, leaves the former value for DOUBT_S. If no other word has come by then, the value is unknown.
+"""
+
+from dataclasses import dataclass
+
+from common.model import Number
+from edge.openwb.dialect import Match, Place
+from edge.openwb.parsing import Value
+
+DOUBT_S = 90.0
+"""openWB's longest control interval is 60 s, so the word after an odd one has come by then, if the value still changes.
+
+A 2.x does not repeat what stays as it is: then an odd word is the last one, and what was before it is a guess.
+"""
+
+METER_RESET_S = 600.0
+"""A meter that fell is believed after so long. openWB's own fall to 0 at boot ends within some control loops."""
+
+
+@dataclass(slots=True)
+class Cell:
+    """One value of a topic. Since `doubted_at` nothing readable was said of it.
+
+    `peak` is a meter's last believed reading, `fallen` a lower one held back.
+    """
+
+    place: Place
+    value: Value = None
+    heard_at: float = 0.0
+    doubted_at: float | None = None
+    peak: Number | None = None
+    fallen: Number | None = None
+    fallen_at: float = 0.0
+
+    def take(self, value: Value, now: float) -> None:
+        self.doubted_at = None
+        if self.place.fill.is_meter and isinstance(value, int | float):
+            if self.peak is not None and value < self.peak:
+                if not self.fallen:
+                    self.fallen_at = now
+                self.fallen = value
+                return
+            self.peak = value
+        self.fallen = None
+        self.value, self.heard_at = value, now
+
+    def doubt(self, now: float) -> None:
+        """A word came that says nothing."""
+        if self.doubted_at is None:
+            self.doubted_at = now
+
+    def settle(self, now: float) -> None:
+        """Time has passed."""
+        if self.doubted_at is not None:
+            self.doubted_at = min(self.doubted_at, now)  # the clock may be set back
+            if now - self.doubted_at >= DOUBT_S:
+                self.value = None
+        self.fallen_at = min(self.fallen_at, now)
+        if self.fallen and now - self.fallen_at >= METER_RESET_S:
+            self.value = self.peak = self.fallen
+            self.fallen = None
+
+    def believe_more(self, reading: Number) -> None:
+        """A greater reading was believed before: what the cell holds is one that was held back."""
+        if isinstance(self.value, int | float) and self.value < reading:
+            self.fallen, self.fallen_at = self.value, self.heard_at
+            self.value = self.peak = reading
+
+
+@dataclass(slots=True)
+class Entry:
+    """The last word on one topic; its cells are in the order of the row's fills."""
+
+    match: Match
+    cells: tuple[Cell, ...]
