@@ -12,7 +12,9 @@ EDGE_HEALTH_TTL_S = 15
 
 
 def mirror() -> str:
-    """Hash: MQTT topic → payload as received (text, at most 64 KiB). Allow-listed topics only."""
+    """Hash: MQTT topic → what may be seen of its payload (text, at most 64 KiB). Allow-listed topics only.
+
+    Texts stand here without addresses and secrets, objects with the members that the edge reads."""
     return "wallport:mirror"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from common.model import SiteState, Snapshot, diff_of_paths, flatten
 from edge.assembly import EVERY_CHARGE_POINT, assemble
 from edge.cells import Cell, Entry
-from edge.openwb.dialect import Dialect, Match
+from edge.openwb.dialect import Dialect, Heard, Match
 from edge.openwb.parsing import SkipReason, Unreadable, Value
 from edge.openwb.pulse import Pulse
 
@@ -33,9 +33,11 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a batch brought: payloads as received, changed paths as `common.model.diff` has them, what was dropped."""
+    """What a batch brought: what may be seen of the payloads, changed paths as `common.model.diff` has them, what was
+    dropped. `whole` is `raw` with all that commands write back; it stays in the process."""
 
     raw: Mapping[str, str]
+    whole: Mapping[str, str]
     changes: Mapping[str, Any]
     skipped: tuple[Skip, ...]
 
@@ -107,16 +109,18 @@ class Mirror:
     def apply(self, messages: Mapping[str, bytes], now: float) -> Update:
         """Take in a batch: the last payload of each topic, in any order, heard at `now`."""
         raw: dict[str, str] = {}
+        whole: dict[str, str] = {}
         skipped: list[Skip] = []
         for topic, payload in messages.items():
             try:
-                raw[topic] = self._hear(topic, payload, now, skipped)
+                heard = self._hear(topic, payload, now, skipped)
+                raw[topic], whole[topic] = heard.text, heard.whole
             except Unreadable as unreadable:
                 skipped.append(Skip(topic, unreadable.reason))
         if raw:
             self.raw.update(raw)
             self._updated_at = now
-        return Update(raw, self._rebuild(now) if raw else {}, tuple(skipped))
+        return Update(raw, whole, self._rebuild(now) if raw else {}, tuple(skipped))
 
     def tick(self, now: float) -> Mapping[str, Any]:
         """Judge what silence and time change, as often as once a second: staleness, doubt, meters, the price."""
@@ -199,7 +203,7 @@ class Mirror:
             self._pulse.beat_at = snapshot.heard_at.get(STALE_PATH)
             self._is_silent = not self._pulse.is_beating(now)
 
-    def _hear(self, topic: str, payload: bytes, now: float, skipped: list[Skip]) -> str:
+    def _hear(self, topic: str, payload: bytes, now: float, skipped: list[Skip]) -> Heard:
         entry = self._entries.get(topic)
         if entry is None:
             match = self._dialect.match(topic)
@@ -228,7 +232,7 @@ class Mirror:
         instant = heard.values[0]
         if topic == self._dialect.heartbeat and isinstance(instant, int | float) and self._pulse.hear(instant, now):
             self._is_silent = False
-        return heard.text
+        return heard
 
     def _add(self, topic: str, match: Match) -> Entry:
         entry = self._entries[topic] = Entry(match, tuple(Cell(place) for place in match.places))

@@ -72,7 +72,8 @@ class MirrorStore(Protocol):
 class MirrorLoop:
     """`run` is the loop's thread; `current_state` and `announce` may be called from any.
 
-    `on_heard` is given every batch of payloads as they go into the raw mirror, in the loop's thread.
+    `on_heard` is given every batch of payloads as they go into the raw mirror, those that commands write back with all
+    their members, in the loop's thread.
     With a detector the mirror speaks whatever generation is found on the broker, and is told when another one is.
     """
 
@@ -141,7 +142,7 @@ class MirrorLoop:
             update = self._mirror.apply(messages, now)
             self._unwritten.update(update.raw)
             if self._on_heard is not None:
-                self._on_heard(update.raw)
+                self._on_heard(update.whole)
             self._report_skipped(update.skipped)
             self._health.count("mqtt_messages_mirrored", len(update.raw))
             changes = update.changes

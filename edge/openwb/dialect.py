@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.model import Capabilities
-from edge.openwb.json_values import compact, is_object
+from edge.openwb.discretion import discreet_content
+from edge.openwb.json_values import is_object
 from edge.openwb.parsing import SkipReason, Unreadable, Value
 
 LONGEST_PAYLOAD = 64 * 1024  # bytes; the longest payload of any named topic is a template with plans, of some KiB
@@ -99,26 +100,29 @@ class Fill:
         return value
 
 
-def plain(text: str) -> Any:
-    """The payload as it is."""
-    return text
+def plain(content: Any) -> Any:
+    """The same again."""
+    return content
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One row: a topic and what it brings. `numbers` are those that `{n}` may be.
 
-    `decode` makes text into what the fills' `parse` takes. Of an object only the members in `kept` go into the raw
-    mirror (None: the payload as it is); the others are secret, or nobody's business. Of a text `cut` makes what may be
-    seen of it, before anything else looks at it.
+    `decode` makes text into content, `encode` the reverse. Of an object only the members in `kept` are seen (None: it
+    is none, or `cut` knows its members); the others are secret, or nobody's business. `cut` makes of the content what
+    may be seen of it: the fills' `parse` and the raw mirror get what it leaves. What `is_written_back` is also handed
+    on as it came, for commands, since the wallbox takes it as a whole only.
     """
 
     topic: str
     fills: tuple[Fill, ...]
     decode: Callable[[str], Any] = plain
+    encode: Callable[[Any], str] = plain
     kept: frozenset[str] | None = None
+    cut: Callable[[Any], Any] = discreet_content
     numbers: range = range(1, 9)
-    cut: Callable[[str], str] | None = None
+    is_written_back: bool = False
 
     def read(self, payload: bytes) -> "Heard":
         """What the payload says; unknown is None: empty, a single space, or said to be so.
@@ -131,18 +135,16 @@ class Reading:
             text = payload.decode("utf-8")
         except UnicodeDecodeError as exc:
             raise Unreadable(SkipReason.NOT_TEXT) from exc
-        if self.cut is not None:
-            text = self.cut(text)
         stripped = text.strip()
         if not stripped:
-            return Heard(text, tuple(fill.when_empty for fill in self.fills))
+            return Heard(text, text, tuple(fill.when_empty for fill in self.fills))
         content = self.decode(stripped)
         if content is None:
-            return Heard(text, (None,) * len(self.fills))
-        if self.kept is not None:
-            if not is_object(content):
-                raise Unreadable(SkipReason.NOT_AN_OBJECT)
-            text = compact({name: value for name, value in content.items() if name in self.kept})
+            return Heard(text, text, (None,) * len(self.fills))
+        whole = text
+        if not isinstance(content, int | float):
+            content = self._seen(content)
+            text = self.encode(content)
         values: list[Value] = []
         faults: dict[int, SkipReason] = {}
         for number, fill in enumerate(self.fills):
@@ -153,17 +155,26 @@ class Reading:
                 faults[number] = unreadable.reason
         if len(faults) == len(values):
             raise Unreadable(faults[0])
-        return Heard(text, tuple(values), faults)
+        return Heard(text, whole if self.is_written_back else text, tuple(values), faults)
+
+    def _seen(self, content: Any) -> Any:
+        if self.kept is None:
+            return self.cut(content)
+        if not is_object(content):
+            raise Unreadable(SkipReason.NOT_AN_OBJECT)
+        return self.cut({name: value for name, value in content.items() if name in self.kept})
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What one payload said: `text` for the raw mirror, `values` in the order of the row's fills.
 
-    `faults` say by the fill's number why a part could not be read; its value says nothing.
+    `whole` is for commands alone: what they write back has all members, `text` those that may be seen. `faults` say by
+    the fill's number why a part could not be read; its value says nothing.
     """
 
     text: str
+    whole: str
     values: tuple[Value, ...]
     faults: Mapping[int, SkipReason] = field(default_factory=dict)
 

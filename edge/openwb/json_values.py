@@ -7,12 +7,13 @@ what is not JSON as text.
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 import orjson
 
 from common.model import Number, PerPhase, PriceSlots
+from edge.openwb import parsing
 from edge.openwb.parsing import LONGEST_FAULT, LONGEST_NAME, SkipReason, Unreadable, Value, in_order, one_line
 
 _TAG = re.compile(r"<[^<>]{0,200}>")
@@ -26,9 +27,12 @@ def decode(text: str) -> Any:
         return text
 
 
-def compact(content: Mapping[str, Any]) -> str:
-    """As JSON text, with umlauts as they are."""
-    return orjson.dumps(content).decode("utf-8")
+def compact(content: Any) -> str:
+    """As JSON text, with umlauts as they are. Raises Unreadable for what is deeper than JSON is written."""
+    try:
+        return orjson.dumps(content).decode("utf-8")
+    except orjson.JSONEncodeError as exc:
+        raise Unreadable(SkipReason.NOT_AN_OBJECT) from exc
 
 
 def is_object(content: Any) -> TypeGuard[dict[str, Any]]:
@@ -81,8 +85,18 @@ def name(content: Any) -> str | None:
 
 
 def prose(content: Any) -> str | None:
-    """Words for people, without the HTML that openWB mixes in; one line, at most LONGEST_FAULT characters."""
-    return one_line(html.unescape(_TAG.sub(" ", _text(content))), LONGEST_FAULT)
+    """Words for people; one line, at most LONGEST_FAULT characters."""
+    return one_line(_text(content), LONGEST_FAULT)
+
+
+def without_html(content: Any) -> Any:
+    """Words for people without the HTML that openWB mixes in; what is no text stays."""
+    return html.unescape(_TAG.sub(" ", content)) if isinstance(content, str) else content
+
+
+def version(content: Any) -> str:
+    """A release as openWB numbers them."""
+    return parsing.version(_text(content))
 
 
 def identifier(content: Any) -> str:

@@ -25,6 +25,8 @@ MOST_PRICES = 500  # slots; two days of quarter hours have 192
 LONGEST_FAULT = 500  # characters; Python modules publish whole tracebacks, the first lines say what happened
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_PRICE_LINE = re.compile(r"[0-9]{1,11},[0-9.+-]{1,16}")
+_VERSION = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4}){1,3}(?:[-+ ][A-Za-z]{1,10}(?:\.?[0-9]{1,4})?)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MODES = {"0": Mode.INSTANT, "1": Mode.MIN_PV, "2": Mode.PV, "3": Mode.STOP, "4": Mode.STANDBY}
 _LIMITS = {"0": "none", "1": "energy", "2": "soc"}
@@ -127,6 +129,11 @@ def prices(text: str) -> PriceSlots | None:
     return in_order(slots)
 
 
+def price_lines(text: str) -> str:
+    """A price list without anything that is no price: of the module's name nothing is kept."""
+    return "\n".join(["", *(line.strip() for line in text.splitlines()[1:] if _PRICE_LINE.fullmatch(line.strip()))])
+
+
 def in_order(slots: Mapping[int, Number]) -> PriceSlots | None:
     """By their start; None when there are none."""
     if len(slots) > MOST_PRICES or any(not -HIGHEST_PRICE <= price <= HIGHEST_PRICE for price in slots.values()):
@@ -140,12 +147,20 @@ def fault_level(text: str) -> str:
 
 def name(text: str) -> str | None:
     """One line, at most LONGEST_NAME characters."""
-    return one_line(_unquoted(text), LONGEST_NAME)
+    return one_line(unquoted(text), LONGEST_NAME)
+
+
+def version(text: str) -> str:
+    """A release as openWB numbers them: `1.9.304.0`, `2.1.9-Patch.2`; nothing else is kept of such a topic."""
+    release = unquoted(text)
+    if not _VERSION.fullmatch(release):
+        raise Unreadable(SkipReason.NOT_A_CHOICE)
+    return release
 
 
 def fault_text(text: str) -> str | None:
     """At most LONGEST_FAULT characters."""
-    return one_line(_unquoted(text), LONGEST_FAULT)
+    return one_line(unquoted(text), LONGEST_FAULT)
 
 
 def one_line(text: str, longest: int) -> str | None:
@@ -155,15 +170,15 @@ def one_line(text: str, longest: int) -> str | None:
     return (clean if len(clean) <= longest else f"{clean[: longest - 1]}…") or None
 
 
-def _unquoted(text: str) -> str:
-    """Plain, or a JSON string with quotes and escapes, as Python modules publish it."""
+def unquoted(text: str) -> str:
+    """Plain, or a JSON string with quotes and escapes, as Python modules publish it. Never begins with a quote."""
     if not text.startswith('"'):
         return text
     try:
-        unquoted = json.loads(text)
+        content = json.loads(text)
     except ValueError:
-        unquoted = text.strip('"')
-    return unquoted if isinstance(unquoted, str) else text
+        content = text
+    return content.strip('"') if isinstance(content, str) else text.strip('"')
 
 
 def _choice(choices: dict[str, T], text: str) -> T:

@@ -36,7 +36,7 @@ def smarthome(prefix: str, configuration: str) -> tuple[Reading, ...]:
 
 
 def _row(topic: str, fill: Fill) -> Reading:
-    return Reading(topic, (fill,), numbers=_NUMBERS)
+    return Reading(topic, (fill,), parsing.unquoted, numbers=_NUMBERS)
 
 
 def _field(name: str) -> str:

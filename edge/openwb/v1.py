@@ -6,10 +6,12 @@ named here on purpose.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from common.model import Capabilities, Mode
 from edge.openwb import parsing
-from edge.openwb.dialect import Dialect, Fill, Gate, Look, Range, Reading
+from edge.openwb.dialect import Dialect, Fill, Gate, Look, Range, Reading, plain
+from edge.openwb.discretion import discreet, discreet_content
 from edge.openwb.parsing import Value
 from edge.openwb.plausible import (
     CHARGED,
@@ -25,6 +27,7 @@ from edge.openwb.plausible import (
     SITE_POWER,
     VOLTAGE,
 )
+from edge.openwb.rfid import without_tags
 from edge.openwb.smarthome import smarthome
 
 _CHARGE_POWER = Range(-1_000, 400_000)  # meters of idle charge points show some watts of either sign
@@ -60,12 +63,23 @@ def _row(
     is_meter: bool = False,
     numbers: range = range(1, 9),
 ) -> Reading:
-    return Reading(topic, (Fill(field, parse, plausible, gates, is_meter=is_meter),), numbers=numbers)
+    return _rows_of(topic, Fill(field, parse, plausible, gates, is_meter=is_meter), numbers=numbers)
+
+
+def _rows_of(topic: str, *fills: Fill, numbers: range = range(1, 9)) -> Reading:
+    return Reading(topic, fills, parsing.unquoted, cut=_CUTS.get(fills[0].parse, discreet_content), numbers=numbers)
+
+
+_CUTS: dict[Callable[[str], Value], Callable[[Any], Any]] = {
+    parsing.version: plain,  # nothing else passes it; with four parts it looks like an address
+    parsing.prices: parsing.price_lines,
+    parsing.fault_text: lambda text: without_tags(discreet(text)),
+}
 
 
 _SITE = (
     _row(HEARTBEAT, "fact.clock", parsing.whole, CLOCK),
-    _row(VERSION, "meta.version", parsing.name),
+    _row(VERSION, "meta.version", parsing.version),
     _row("openWB/config/get/global/slaveMode", "meta.is_secondary", parsing.boolean),
     _row("openWB/system/priceForKWh", "tariff.price_per_kwh", parsing.number, PRICE, (_HAS_FIXED_PRICE,)),
     _row("openWB/global/awattar/boolAwattarEnabled", "fact.has_dynamic_tariff", parsing.boolean),
@@ -99,19 +113,17 @@ _SITE = (
         )
     ),
     # One limit for the site, which counts at the charge points that heed prices.
-    Reading(
+    _rows_of(
         "openWB/global/awattar/MaxPriceForCharging",
-        (
-            Fill("tariff.max_price_per_kwh", parsing.cents_as_eur, PRICE, (_HAS_DYNAMIC_TARIFF,)),
-            *(
-                Fill(
-                    f"charge_points.{n}.max_price_per_kwh",
-                    parsing.cents_as_eur,
-                    PRICE,
-                    (_IS_CHARGE_POINT.numbered(str(n)), _HAS_DYNAMIC_TARIFF, _IS_PRICE_LED.numbered(str(n))),
-                )
-                for n in range(1, 9)
-            ),
+        Fill("tariff.max_price_per_kwh", parsing.cents_as_eur, PRICE, (_HAS_DYNAMIC_TARIFF,)),
+        *(
+            Fill(
+                f"charge_points.{n}.max_price_per_kwh",
+                parsing.cents_as_eur,
+                PRICE,
+                (_IS_CHARGE_POINT.numbered(str(n)), _HAS_DYNAMIC_TARIFF, _IS_PRICE_LED.numbered(str(n))),
+            )
+            for n in range(1, 9)
         ),
     ),
 )

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from edge.openwb import json_values, v2_capabilities, v2_objects
-from edge.openwb.dialect import Dialect, Fill, Gate, Range, Reading
+from edge.openwb.dialect import Dialect, Fill, Gate, Range, Reading, plain
+from edge.openwb.discretion import discreet_content
 from edge.openwb.json_values import at
 from edge.openwb.parsing import Value
 from edge.openwb.plausible import (
@@ -71,22 +72,47 @@ def _row(
     return _rows_of(topic, Fill(field, read, plausible, gates, is_meter=is_meter))
 
 
-def _rows_of(topic: str, *fills: Fill, kept: tuple[str, ...] | None = None) -> Reading:
+def _rows_of(
+    topic: str,
+    *fills: Fill,
+    kept: tuple[str, ...] | None = None,
+    cut: Callable[[Any], Any] = discreet_content,
+    is_written_back: bool = False,
+) -> Reading:
     members = None if kept is None else frozenset(kept)
-    return Reading(topic, fills, json_values.decode, members, _ANY_ID)
+    codec = json_values.decode, json_values.compact
+    return Reading(topic, fills, *codec, members, cut, _ANY_ID, is_written_back)
+
+
+def _sentence(content: Any) -> Any:
+    return discreet_content(json_values.without_html(content))
+
+
+def _sentence_of_charge_point(content: Any) -> Any:
+    """It tells why a tag was thrown away, and names it."""
+    said = _sentence(content)
+    return without_tags(said) if isinstance(said, str) else said
+
+
+def _members_with_sentences(content: Any) -> Any:
+    return discreet_content({name: json_values.without_html(value) for name, value in content.items()})
 
 
 def _fault(topic: str, part: str, gates: tuple[Gate, ...]) -> tuple[Reading, Reading]:
     return (
         _row(f"{topic}/fault_state", f"{part}.fault.level", v2_objects.fault_level, None, gates),
-        _row(f"{topic}/fault_str", f"{part}.fault.text", json_values.prose, None, gates),
+        _rows_of(
+            f"{topic}/fault_str",
+            Fill(f"{part}.fault.text", json_values.prose, gates=gates),
+            cut=_sentence_of_charge_point,
+        ),
     )
 
 
 _SITE = (
     _row(HEARTBEAT, "fact.clock", json_values.number, CLOCK),
     _row("openWB/system/boot_done", "fact.is_booted", json_values.boolean),
-    _row(VERSION, "meta.version", json_values.name),
+    _rows_of(VERSION, Fill("meta.version", json_values.version), cut=plain),  # nothing else passes
     _row("openWB/general/extern", "meta.is_secondary", json_values.boolean),
     _row("openWB/general/temporary_charge_templates_active", "fact.templates_are_temporary", json_values.boolean),
     _row("openWB/general/control_interval", "fact.control_interval_s", json_values.whole, Range(1, 300)),
@@ -98,6 +124,7 @@ _SITE = (
         Fill("fact.batteries", v2_objects.ids("bat")),
         Fill("fact.grid_counter", v2_objects.grid_counter),
         Fill("fact.other_counters", v2_objects.other_counters),
+        cut=v2_objects.bare_hierarchy,
     ),
 )
 
@@ -143,6 +170,7 @@ _COUNTERS = (
         "openWB/counter/{n}/get/fault_str",
         Fill("grid.fault.text", json_values.prose, gates=_IS_GRID),
         Fill("devices.meter-{n}.fault.text", json_values.prose, gates=_IS_METER),
+        cut=_sentence,
     ),
 )
 
@@ -176,8 +204,8 @@ _CHARGE_POINTS = (
         Fill("charge_points.{n}.name", at("name", read=json_values.name), gates=_IS_CHARGE_POINT),
         Fill("charge_points.{n}.vehicle_id", v2_objects.vehicle_id, gates=_IS_CHARGE_POINT, rank=1),
         kept=(
-            *("id", "name", "type", "ev", "_ev", "template", "connected_phases", "auto_phase_switch_hw"),
-            *("charging_type", "visibility"),
+            *("name", "ev", "_ev", "template", "connected_phases", "auto_phase_switch_hw", "charging_type"),
+            "visibility",
         ),
     ),
     *(
@@ -192,12 +220,10 @@ _CHARGE_POINTS = (
             ("get/phases_in_use", "phases_in_use", json_values.whole, Range(0, 3)),
         )
     ),
-    Reading(
+    _rows_of(
         "openWB/chargepoint/{n}/get/state_str",
-        (Fill("charge_points.{n}.state_text", json_values.prose, gates=_IS_CHARGE_POINT),),
-        json_values.decode,
-        numbers=_ANY_ID,
-        cut=without_tags,  # it tells why a tag was thrown away
+        Fill("charge_points.{n}.state_text", json_values.prose, gates=_IS_CHARGE_POINT),
+        cut=_sentence_of_charge_point,
     ),
     _row(
         "openWB/chargepoint/{n}/get/imported",
@@ -239,6 +265,8 @@ _CHARGE_POINTS = (
                 ),
             )
         ),
+        kept=("id", "chargemode"),
+        is_written_back=True,
     ),
     _rows_of(
         "openWB/chargepoint/{n}/get/connected_vehicle/info",
@@ -251,12 +279,12 @@ _CHARGE_POINTS = (
         # Until 2.1.7 there is no template to read the mode from.
         Fill("charge_points.{n}.mode", at("chargemode", read=v2_objects.mode), gates=_IS_CHARGE_POINT),
         Fill("fact.vehicle_template_of.{n}", at("ev_template", read=json_values.identifier)),
-        kept=("chargemode", "charge_template", "ev_template", "priority"),
+        kept=("chargemode", "charge_template", "ev_template"),
     ),
     _rows_of(
         "openWB/chargepoint/{n}/get/connected_vehicle/soc",
         Fill("charge_points.{n}.soc_percent", v2_objects.soc, PERCENT, _IS_CHARGE_POINT),
-        kept=("soc", "timestamp", "fault_state", "fault_str"),
+        kept=("soc", "timestamp"),
     ),
     _rows_of(
         "openWB/chargepoint/{n}/set/log",
@@ -272,11 +300,7 @@ _CHARGE_POINTS = (
             CHARGED,
             _IS_CHARGE_POINT,
         ),
-        kept=(
-            *("imported_since_mode_switch", "imported_since_plugged", "imported_at_mode_switch"),
-            *("imported_at_plugtime", "timestamp_mode_switch", "timestamp_start_charging", "time_charged"),
-            *("chargemode_log_entry", "charged_energy_by_source", "costs"),
-        ),
+        kept=("imported_since_mode_switch", "imported_since_plugged"),
     ),
     _rows_of(
         "openWB/chargepoint/template/{n}",
@@ -284,25 +308,25 @@ _CHARGE_POINTS = (
             Fill(f"fact.charge_point_template.{{n}}.{name}", at(name, read=json_values.number))
             for name in v2_capabilities.CHARGE_POINT_LIMITS
         ),
-        kept=("id", "name", "charging_type", "disable_after_unplug", *v2_capabilities.CHARGE_POINT_LIMITS),
+        kept=v2_capabilities.CHARGE_POINT_LIMITS,
     ),
 )
 
 _VEHICLES = (
     _rows_of(
         "openWB/vehicle/{n}/name",
-        Fill("fact.is_vehicle.{n}", v2_objects.is_known),
+        Fill("fact.is_vehicle.{n}", v2_objects.is_named),
         Fill("vehicles.{n}.name", json_values.name),
     ),
     _row(
         "openWB/vehicle/{n}/get/soc", "vehicles.{n}.soc_percent", json_values.number, PERCENT, _IS_VEHICLE + _KNOWS_SOC
     ),
-    _row("openWB/vehicle/{n}/get/soc_timestamp", "fact.knows_soc.{n}", v2_objects.is_filled),
+    _row("openWB/vehicle/{n}/get/soc_timestamp", "fact.knows_soc.{n}", v2_objects.is_instant),
     _row("openWB/vehicle/{n}/charge_template", "fact.charge_template_of_vehicle.{n}", json_values.identifier),
     _rows_of(
         "openWB/vehicle/{n}/soc_module/calculated_soc_state",
         Fill("fact.has_soc_module.{n}", json_values.is_object),
-        kept=("manual_soc",),
+        kept=(),
     ),
     _rows_of(
         "openWB/vehicle/template/ev_template/{n}",
@@ -310,7 +334,7 @@ _VEHICLES = (
             Fill(f"fact.vehicle_template.{{n}}.{name}", at(name, read=json_values.number))
             for name in v2_capabilities.VEHICLE_LIMITS
         ),
-        kept=("id", "name", *v2_capabilities.VEHICLE_LIMITS),
+        kept=v2_capabilities.VEHICLE_LIMITS,
     ),
 )
 

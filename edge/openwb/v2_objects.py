@@ -45,6 +45,19 @@ def other_counters(hierarchy: Any) -> Value:
     return counters - grid if isinstance(grid, frozenset) else counters
 
 
+def bare_hierarchy(hierarchy: Any) -> list[dict[str, Any]]:
+    """With the members that are read here, and no others."""
+    roots: list[dict[str, Any]] = []
+    waiting = [(_elements(hierarchy), roots)]
+    while waiting:
+        items, bare = waiting.pop()
+        for item in items:
+            children: list[dict[str, Any]] = []
+            bare.append({"id": json_values.whole(item["id"]), "type": item["type"], "children": children})
+            waiting.append((_elements(item.get("children") or []), children))
+    return roots
+
+
 def _components(hierarchy: Any) -> list[tuple[str, str]]:
     """Id and kind of all; without recursion, as a payload may be as deep as it likes."""
     found: list[tuple[str, str]] = []
@@ -155,12 +168,15 @@ def fault_level(content: Any) -> str:
     return level
 
 
-def is_known(_content: Any) -> bool:
+def is_named(content: Any) -> bool:
+    """A name of white space alone is one, too; raises Unreadable for what is no name."""
+    json_values.name(content)
     return True
 
 
-def is_filled(content: Any) -> bool:
-    return bool(content)
+def is_instant(content: Any) -> bool:
+    """0 is none."""
+    return json_values.number(content) != 0
 
 
 def has_prices(content: Any) -> bool:

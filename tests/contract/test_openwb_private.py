@@ -3,15 +3,23 @@
 The lists are those of the two reference pages: secrets in section 6 of each, and what is personal.
 """
 
+import contextlib
 import json
+import time
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from common.model import flatten
 from edge.mirror import Mirror
 from edge.openwb import rfid, v1, v2
-from edge.openwb.dialect import Dialect
-from edge.openwb.parsing import SkipReason
-from tests.kit.private_topics import FORBIDDEN, MARK, MIXED, concrete
+from edge.openwb.dialect import LONGEST_PAYLOAD, Dialect, Reading
+from edge.openwb.discretion import discreet
+from edge.openwb.parsing import SkipReason, Unreadable
+from tests.kit.private_topics import FORBIDDEN, MARK, MIXED, PLANTED, concrete
 
 DIALECTS = {dialect.generation: dialect for dialect in (v1.DIALECT, v2.DIALECT)}
 
@@ -66,6 +74,140 @@ def test_what_shares_a_topic_with_it_is_cut_out(topic: str) -> None:
     mirror = Mirror(v2.DIALECT)
     mirror.apply({topic: json.dumps(MIXED[topic] | {"new_member": MARK}).encode()}, 1752816615)
     assert topic in mirror.raw
+    assert MARK not in str((mirror.raw, mirror.snapshot()))
+
+
+def _topics(dialect: Dialect) -> list[tuple[Reading, str]]:
+    """Every row with a topic of it."""
+    return [
+        (reading, reading.topic.replace("{n}", str(max(reading.numbers[0], min(3, reading.numbers[-1])))))
+        for reading in dialect.readings
+    ]
+
+
+def _payloads(sentence: str, members: Iterable[str]) -> list[str]:
+    """The sentence in every form in which a topic may say it: as text, quoted and escaped, and inside of JSON."""
+    quoted = json.dumps(sentence)
+    nested: Any = {"url": sentence, "config": {"password": "geheim7", "note": sentence}, "parts": [sentence]}
+    return [
+        sentence,
+        quoted,
+        json.dumps(sentence, ensure_ascii=False).replace("/", "\\/"),
+        "".join(f"\\u{ord(character):04x}" for character in sentence).join('""'),
+        f"1795394400,25.3\n{sentence}\n1795398000,26.1",
+        json.dumps([sentence, nested]),
+        json.dumps([{"id": 1, "type": "counter", "children": [], "name": sentence, "more": nested}]),
+        json.dumps({"1795394400": 0.0003, "note": sentence}),
+        json.dumps(dict.fromkeys(members, sentence) | {"new_member": nested}),
+        json.dumps(dict.fromkeys(members, nested) | {"id": 1}),
+        json.dumps({"id": 1, "chargemode": {"selected": "stop", "instant_charging": nested}, "new_member": nested}),
+        f'{{"name": {quoted}, "name": "Garage", "soc": {quoted}, "soc": 55}}',
+    ]
+
+
+@each_dialect
+@pytest.mark.parametrize("sentence", PLANTED)
+def test_no_topic_lets_an_address_or_a_secret_pass(dialect: Dialect, sentence: str) -> None:
+    """Whatever the row, and in whatever form it comes: neither the raw mirror nor the state nor the changes show it."""
+    for reading, topic in _topics(dialect):
+        for payload in _payloads(sentence, reading.kept or ("name",)):
+            mirror = Mirror(dialect)
+            update = mirror.apply({topic: payload.encode()}, 1752816615)
+            shown = str((mirror.raw, mirror.snapshot(), update.raw, update.changes, update.skipped))
+            assert [part for part in PLANTED[sentence] if part in shown] == [], (topic, payload, shown)
+
+
+SAYINGS = [
+    # generation, where it is said, where it is shown
+    ("1.9", "evu/faultStr", "grid.fault", {"evu/faultState": "2"}),
+    ("1.9", "lp/1/faultStr", "charge_points.1.fault", {"lp/1/faultState": "2", "lp/1/boolChargePointConfigured": "1"}),
+    ("2.x", "chargepoint/3/get/fault_str", "charge_points.3.fault", {"chargepoint/3/get/fault_state": "2"}),
+    ("2.x", "pv/get/fault_str", "pv.fault", {"pv/get/fault_state": "1"}),
+]
+
+
+@pytest.mark.parametrize(("generation", "topic", "path", "others"), SAYINGS)
+def test_the_rest_of_the_sentence_stays(generation: str, topic: str, path: str, others: dict[str, str]) -> None:
+    """A person must still see what is wrong."""
+    sentence = (
+        "Die Verbindung zum Server http://hugo:geheim7@pv/?a=b ist fehlgeschlagen. Überprüfe Adresse und Netzwerk."
+    )
+    messages = {**others, topic: json.dumps(sentence)}
+    if generation == "2.x":
+        messages["chargepoint/3/config"] = '{"id": 3}'
+    mirror = Mirror(DIALECTS[generation])
+    mirror.apply({f"openWB/{name}": text.encode() for name, text in messages.items()}, 1752816615)
+    snapshot = mirror.snapshot()
+    assert snapshot is not None
+    said = flatten(snapshot.state)[path].text
+    assert said == "Die Verbindung zum Server … ist fehlgeschlagen. Überprüfe Adresse und Netzwerk."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bitte die Statusmeldungen der Wechselrichter prüfen. Es haben nicht alle Module Zählerstände geliefert.",
+        "HTTP 401: Authentifizierung fehlgeschlagen. Überprüfe die Zugangsdaten",
+        "OSError 113: Unbekannter Fehler No route to host",
+        "Modbus Error: [Input/Output] No response received, expected at least 8 bytes (0 received)",
+        "Lastmanagement aktiv, Ladeleistung reduziert (16 A / 3 Phasen, 11.04 kW, L1-L2-L3, seit 12:30:15, z.B. Herd)",
+        "Der SoC kann nicht ausgelesen werden: Token abgelaufen. Die Berechnung ist nicht möglich.",
+        "Kein Fehler.Bitte nichts tun.",
+        "VW ID.4 Pro / e-Golf",
+        "Grüne Zoé Müller & Sohn 2024",
+        "Überschussladungskonfiguration",
+        "1795394881",
+    ],
+)
+def test_plain_words_and_figures_stay_as_they_are(text: str) -> None:
+    assert discreet(text) == text
+
+
+@given(text=st.text(max_size=300))
+def test_cutting_twice_is_cutting_once(text: str) -> None:
+    """What Redis holds is read through it again after a restart; and no text makes it fail."""
+    once = discreet(text)
+    assert discreet(once) == once
+
+
+@pytest.mark.parametrize("piece", ["a", "a.b.", "a=b&", "token ", "'", "{", "1:", "-a", "user '", "passw", "a/", "%"])
+def test_a_long_payload_takes_no_time(piece: str) -> None:
+    """No form backtracks over a payload of the greatest length; the bound is a hundred times what it takes."""
+    started_at = time.process_time()
+    discreet(piece * (LONGEST_PAYLOAD // len(piece)))
+    assert time.process_time() - started_at < 2
+
+
+@each_dialect
+def test_of_an_object_no_member_is_kept_that_nothing_reads(dialect: Dialect) -> None:
+    """By the row's fills, or by the commands, which look at what the mirror heard."""
+    for reading in dialect.readings:
+        seen: set[str] = set()
+
+        class Watched(dict[str, Any]):
+            def get(self, name: str, default: Any = None) -> Any:
+                seen.add(name)  # noqa: B023 used up within this turn of the loop
+                return super().get(name, default)
+
+        if not reading.kept:
+            continue
+        for fill in reading.fills:
+            with contextlib.suppress(Unreadable):
+                fill.parse(Watched({"soc": 0, "ev": None}))
+            with contextlib.suppress(Unreadable):
+                fill.parse(Watched({"visibility": True}))
+        of_commands = {"openWB/chargepoint/{n}/get/connected_vehicle/config": {"charge_template"}}
+        assert reading.kept == seen | of_commands.get(reading.topic, set()), reading.topic
+
+
+def test_commands_get_a_template_with_all_its_members() -> None:
+    """It is written back as a whole; nobody else sees more than the members that are read."""
+    template = {"id": 0, "name": "Alltag", "new_member": MARK, "chargemode": {"selected": "stop"}}
+    topic = "openWB/chargepoint/3/set/charge_template"
+    mirror = Mirror(v2.DIALECT)
+    update = mirror.apply({topic: json.dumps(template).encode()}, 1752816615)
+    assert json.loads(update.whole[topic]) == template
+    assert json.loads(update.raw[topic]) == {"id": 0, "chargemode": {"selected": "stop"}}
     assert MARK not in str((mirror.raw, mirror.snapshot()))
 
 

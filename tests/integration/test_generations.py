@@ -17,7 +17,7 @@ from edge.openwb.dialect import Dialect
 from edge.settings import BrokerAddress
 from tests.kit import servers
 from tests.kit.edge_mirror import publish, running
-from tests.kit.private_topics import FORBIDDEN, MARK, MIXED, concrete
+from tests.kit.private_topics import FORBIDDEN, MARK, MIXED, PLANTED, concrete
 from tests.kit.waiting import eventually
 
 CAPTURE = json.loads((Path(__file__).parents[1] / "contract" / "captures" / "openwb-2.3.json").read_text())
@@ -114,10 +114,15 @@ def test_a_fixed_generation_is_not_questioned(broker: servers.Broker, redis_url:
 def test_nothing_private_gets_past(
     broker: servers.Broker, redis_url: str, dialect: Dialect | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Every secret and every tag of both reference pages, retained and live: no trace in Redis, stream or log."""
-    public = {**_old(1), **_new(1)}
+    """Every secret and every tag of both reference pages, retained and live: no trace in Redis, stream or log.
+
+    Nor of the addresses and secrets in accounts of faults, of which the other words do arrive.
+    """
+    public = {**_old(1), **_new(1), "evu/faultState": "2", "counter/0/get/fault_state": "2"}
     private = {topic: MARK for forbidden in FORBIDDEN for topic in concrete(forbidden)}
     private |= {topic: json.dumps(content) for topic, content in MIXED.items()}
+    told, secrets = next(iter(PLANTED.items()))
+    private |= {f"openWB/{topic}": json.dumps(told) for topic in ("evu/faultStr", "counter/0/get/fault_str")}
     private = {topic.removeprefix("openWB/"): text for topic, text in private.items() if topic.startswith("openWB/")}
     publish(broker, private)
     publish(broker, public)
@@ -126,10 +131,13 @@ def test_nothing_private_gets_past(
         publish(broker, private, retain=False)
         publish(broker, {"evu/W": "2", "counter/0/get/power": "2"})
         eventually(lambda: edge.grid_power() == 2)
+        fault = edge.state()["grid"]["fault"]
         seen = [edge.raw(), edge.reader.get(keys.state()), edge.entries(), edge.health.components()]
     output = capfd.readouterr()
-    assert MARK not in str((seen, logged, output.out, output.err))
+    everything = str((seen, logged, output.out, output.err))
+    assert [secret for secret in (MARK, *secrets) if secret in everything] == []
     assert seen[0]
+    assert fault == {"level": "error", "text": "Die Verbindung zum Server … ist fehlgeschlagen."}
 
 
 def test_the_captured_wallbox_reaches_redis(broker: servers.Broker, redis_url: str) -> None:

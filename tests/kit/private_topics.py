@@ -105,6 +105,38 @@ MIXED: Mapping[str, dict[str, Any]] = {
 }
 
 
+PLANTED: Mapping[str, tuple[str, ...]] = {
+    # as openWB 2.x and its libraries write it into accounts of faults: the sentence, and what must not be seen of it
+    "Die Verbindung zum Server http://hugo:geheim7@wr-sued.fritz.box:8080/solar/?apikey=Ab3dE9xQ ist fehlgeschlagen.": (
+        *("hugo", "geheim7", "fritz", "8080", "solar", "Ab3dE9xQ"),
+    ),
+    "HTTP 404: Unbekannter Fehler an Host https://api.example.org/v2/Zx81kQ/live?token=tok-77-x#a": (
+        *("example", "Zx81kQ", "tok-77"),
+    ),
+    "HTTPSConnectionPool(host='192.168.178.31', port=443): Max retries exceeded with url: /cgi/Zx81kQ/get?pw=geheim7": (
+        *("192.168", "Zx81kQ", "geheim7"),
+    ),
+    "Failed to connect[ModbusTcpClient(192.168.178.31:1502)], fe80::1ff:fe23:4567:890a%eth0, [2001:db8::5]:80": (
+        *("192.168", "1502", "fe80", "890a", "2001"),
+    ),
+    "modbus inverter-west:502 nicht erreichbar, auch nicht pv.local. und 10.1.2.3, DC:A6:32:01:02:03": (
+        *("inverter-west", "502", "pv.local", "10.1.2", "A6:32"),
+    ),
+    'login failed for hugo@example.org: {"access_token": "geheim7", "refresh": "Zx81kQ"} (pw=geheim7, pin: 4711)': (
+        *("hugo", "example", "geheim7", "Zx81kQ", "4711"),
+    ),
+    "Anmeldung mit Passwort 'geheim 7' und Token \"Zx 81kQ\" falsch. Authorization: Bearer Zx81.kQ, Basic aHVnbzpn": (
+        *("geheim", "81kQ", "Zx81", "aHVnbzpn"),
+    ),
+    "VIN WVWZZZAUZHP123456 not found in ['WVWZZZAUZHP654321', 'TMBJJ7NE8G0123456'], key eyJhbGciOi.eyJzdWIi.c2ln": (
+        *("WVWZZZ", "TMBJJ", "eyJ", "c2ln"),
+    ),
+    "<a href='http://hugo:geheim7@10.1.2.3/'>hier</a> hugo&#64;example.org http%3A%2F%2Fhugo%3Ageheim7%40pv": (
+        *("hugo", "geheim7", "10.1.2", "example"),
+    ),
+}
+
+
 def concrete(topic_filter: str) -> tuple[str, ...]:
     """Some topics that the filter matches, with numbers at the edges of what openWB uses."""
     if topic_filter.endswith("/#"):

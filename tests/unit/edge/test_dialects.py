@@ -142,12 +142,16 @@ def test_gates_and_capabilities_look_at_what_the_table_fills(dialect: Dialect) -
 
 
 def test_a_payload_as_deep_as_the_sea_is_no_crash() -> None:
-    """Neither the decoder nor the walk through the hierarchy may run out of stack."""
+    """Neither the decoder nor the walk through the hierarchy nor what writes it down again may run out of stack."""
     mirror = Mirror(v2.DIALECT)
     deep = {"openWB/counter/get/hierarchy": b"[" * 30_000, "openWB/chargepoint/3/config": b'{"ev":' * 5_000}
     assert {skip.reason for skip in mirror.apply(deep, NOW).skipped} == {
         SkipReason.NOT_A_LIST,
         SkipReason.NOT_AN_OBJECT,
     }
-    text = "".join('[{"id":1,"type":"counter","children":' for _ in range(400)) + "[]" + "}]" * 400
-    assert mirror.apply({"openWB/counter/get/hierarchy": text.encode()}, NOW).skipped == ()
+    for levels, skipped in ((100, set()), (400, {SkipReason.NOT_AN_OBJECT})):
+        text = "".join('[{"id":1,"type":"counter","children":' for _ in range(levels)) + "[]" + "}]" * levels
+        update = mirror.apply({"openWB/counter/get/hierarchy": text.encode()}, NOW)
+        assert {skip.reason for skip in update.skipped} == skipped
+    nested = '{"id": 1, "chargemode": ' + '{"x":' * 300 + "1" + "}" * 301
+    assert mirror.apply({"openWB/chargepoint/3/set/charge_template": nested.encode()}, NOW).skipped
