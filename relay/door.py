@@ -126,16 +126,6 @@ def admit(method: str, raw_target: bytes, fields: Sequence[tuple[str, str]]) -> 
     )
 
 
-def response_fields(fields: Iterable[tuple[str, str]], site: str) -> list[tuple[str, str]]:
-    """What of a site's answer goes on to the client: all but the hop-by-hop fields, order and duplicates kept.
-
-    A path in Location is the site's own, so it gets the prefix back under which the client knows the site.
-    """
-    listed = list(fields)
-    kept = _end_to_end(listed, [value for name, value in listed if name == "connection"])
-    return [(name, _prefixed(value, site) if name == "location" else value) for name, value in kept]
-
-
 def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
     """The client's address: the last hop that is not one of our own proxies.
 
@@ -150,11 +140,6 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Ne
             break
         address = seen
     return str(address) if address is not None else ""
-
-
-def _prefixed(location: str, site: str) -> str:
-    is_path = location.startswith("/") and not location.startswith("//")
-    return f"{PREFIX}{site}{location}" if is_path else location
 
 
 def _address(text: str) -> Address | None:

@@ -45,6 +45,12 @@ LEEWAY_S = 2  # between two processes on one machine; more would only keep expir
 DOOR_LEEWAY_S = 60
 """By how much the clock of another machine may differ: the door is generous with an end that the api judges exactly."""
 
+DOOR_TICKET_S = 60
+"""So long after a ticket was made the door lets it pass at most, whatever end it names: its 30 s, and a clock at home
+that is late by as much. It may be early by half of that."""
+
+LATEST = (1 << 53) - 1  # seconds; what every reader of JSON holds exactly
+
 LONGEST_TOKEN = 2048  # characters; ours have about 400
 LARGEST_KEY_FILE = 8192  # bytes; a PKCS 8 Ed25519 key has 119
 
@@ -211,15 +217,22 @@ class TokenCheck:
 
     def check(self, audience: str, token: str) -> float:
         """The instant until which a valid token passes; raises InvalidToken. `audience` is ACCESS or TICKET."""
-        payload = _signed(self._public_key, token, ("site", "exp", "aud"))
-        told, site, expires_at = payload["aud"], payload["site"], payload["exp"]
+        payload = _signed(self._public_key, token, ("site", "iat", "exp", "aud"))
+        told, site, issued_at, expires_at = payload["aud"], payload["site"], payload["iat"], payload["exp"]
         if not isinstance(told, str) or told.partition(":")[0] != audience:
             raise InvalidToken("the token is not valid", detail="of another audience")
         if site != self._site:
             raise InvalidToken("the token is not valid", detail="of another site")
-        if type(expires_at) is not int or expires_at + DOOR_LEEWAY_S <= self._now():
+        if type(issued_at) is not int or type(expires_at) is not int or not 0 <= issued_at <= expires_at <= LATEST:
+            raise InvalidToken("the token is not valid", detail="of no sound time")
+        now, until = self._now(), float(expires_at + DOOR_LEEWAY_S)
+        if audience == TICKET:
+            if issued_at > now + DOOR_TICKET_S / 2:
+                raise InvalidToken("the token is not valid", detail="issued in the future")
+            until = min(until, float(issued_at + DOOR_TICKET_S))
+        if until <= now:
             raise InvalidToken("the token is not valid", detail="expired")
-        return float(expires_at + DOOR_LEEWAY_S)
+        return until
 
 
 def _signed(public_key: Ed25519PublicKey, token: str, claims: tuple[str, ...]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from common.tunnel.errors import ErrorCode
 from common.tunnel.events import DataReceived, HeadersReceived
 from common.tunnel.frames import Kind
 from common.tunnel.limits import LONGEST_DATA
-from relay.door import Admitted, response_fields
+from relay.answers import answer_fields
+from relay.door import PREFIX, Admitted
 from relay.handlers.carriage import Carriage
 from relay.handlers.link import TunnelLink
 from relay.handlers.stream import Stream
@@ -68,7 +69,7 @@ async def carry(by: Carriage, request: Request, admitted: Admitted, client_addre
 
 async def send_on(writer: Answer, stream: Stream, head: HeadersReceived, site: str, *, is_head: bool) -> None:
     """Send the site's answer on as it comes; on a failure in the middle cut the client's connection."""
-    fields = response_fields(head.fields, site)
+    fields = answer_fields(head.fields, f"{PREFIX}{site}")
     if head.is_ended:
         await writer.whole(head.status, fields, b"")
         return

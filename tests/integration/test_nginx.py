@@ -138,6 +138,34 @@ def test_a_stream_is_not_held_back(proxy: Proxy) -> None:
         assert b"".join(pieces) == b"data: 2\n\n"
 
 
+STEERING = {
+    "X-Accel-Redirect": "/elsewhere",
+    "X-Accel-Buffering": "yes",
+    "X-Accel-Limit-Rate": "1",
+    "X-Accel-Charset": "koi8-r",
+    "X-Accel-Expires": "86400",
+}
+
+
+def test_nobody_behind_it_steers_it(proxy: Proxy) -> None:
+    """An answer neither sends it elsewhere, nor makes it hold back, slow down or recode what comes."""
+    with (
+        http_upstream(proxy.upstream_port, STEERING) as released,
+        proxy.client() as client,
+        client.stream("GET", "/stream") as response,
+    ):
+        pieces = response.iter_raw()
+        assert next(pieces) == b"data: 1\n\n"
+        released.set()
+        assert b"".join(pieces) == b"data: 2\n\n"
+        answer = client.get("/here", headers={"x-long": "x" * 4000})
+        assert answer.json()["path"] == "/here"
+    assert answer.elapsed.total_seconds() < 10
+    for got in (response, answer):
+        assert not [name for name in got.headers if name.startswith("x-accel")]
+        assert "koi8-r" not in got.headers["content-type"]
+
+
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_old_tls_is_refused(proxy: Proxy) -> None:
     """A client that knows nothing newer than TLS 1.1 is turned away by nginx; 1.2 is enough."""

@@ -18,6 +18,7 @@ from tests.kit import servers, site_tokens, tunnel_stack
 from tests.kit.certificates import CertificateAuthority
 from tests.kit.ports import reserved_port
 from tests.kit.servers import RedisServer
+from tests.kit.site_api import STEERING
 
 SITE = "home"
 TEMPLATE = Path(__file__).parents[2] / "nginx" / "relay.conf"
@@ -346,3 +347,18 @@ def test_the_api_learns_the_phones_true_address_and_nothing_it_claims(way: Way) 
         assert claimed not in text
     own = {name for name in fields if "wallport" in name.replace("_", "-")} - {"x_wallport_origin"}
     assert own == {"x-wallport-client-address"}
+
+
+def test_an_answer_of_a_site_steers_neither_nginx_nor_the_shared_origin(way: Way) -> None:
+    """It comes as it is, at once, and as a page that may run nothing."""
+    with client(way) as phone:
+        answer = phone.get("/api/steering")
+    assert answer.text == "<script>alert(1)</script>"
+    assert answer.headers["content-type"] == "text/html"
+    assert answer.headers["content-security-policy"] == "sandbox"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    told = {name.lower(): value for name, value in STEERING.items() if name.lower() in answer.headers}
+    if way.tls is not None:
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"  # nginx's own
+        told.pop("strict-transport-security")
+    assert told == {}

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,17 +10,20 @@ from websockets.sync.server import ServerConnection, serve
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """`/stream` sends one piece and the next only after `released`; anything else answers with what it received."""
+    """`/stream` sends one piece and the next only after `released`; anything else answers with what it received. Each
+    answer has the fields that `steering` holds, too."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
     released: threading.Event
+    steering: Mapping[str, str] = {}
 
     def do_GET(self) -> None:
         if self.path.startswith("/stream"):
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Transfer-Encoding", "chunked")
+            self._steer()
             self.end_headers()
             self._chunk(b"data: 1\n\n")
             self.released.wait(10)
@@ -33,6 +36,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        self._steer()
         self.end_headers()
         self.wfile.write(content)
 
@@ -41,15 +45,19 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
         """Say nothing."""
 
+    def _steer(self) -> None:
+        for name, value in self.steering.items():
+            self.send_header(name, value)
+
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
 
 
 @contextmanager
-def http_upstream(port: int) -> Iterator[threading.Event]:
-    """Serve HTTP on a reserved port; yields the event that lets `/stream` go on."""
+def http_upstream(port: int, steering: Mapping[str, str] | None = None) -> Iterator[threading.Event]:
+    """Serve HTTP on a reserved port; yields the event that lets `/stream` go on. `steering`: fields of each answer."""
     released = threading.Event()
-    handler = type("Handler", (_Handler,), {"released": released})
+    handler = type("Handler", (_Handler,), {"released": released, "steering": steering or {}})
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))

@@ -88,12 +88,36 @@ async def open_gate(_: Request) -> HTTPResponse:
     return response.empty()
 
 
-@app.get("/api/cookies")
-async def cookies(_: Request) -> HTTPResponse:
+@app.get("/api/varies")
+async def varies(_: Request) -> HTTPResponse:
     answer = response.text("")
     for number in range(5):
-        answer.headers.add("Set-Cookie", f"c{number}={number}; Path=/")
+        answer.headers.add("Vary", f"x-{number}")
     return answer
+
+
+STEERING = {
+    "X-Accel-Redirect": "/healthz",
+    "X-Accel-Buffering": "yes",
+    "X-Accel-Limit-Rate": "1",
+    "X-Accel-Charset": "koi8-r",
+    "X-Accel-Expires": "86400",
+    "Set-Cookie": "a=b; Path=/s/other",
+    "Clear-Site-Data": '"*"',
+    "Service-Worker-Allowed": "/",
+    "Strict-Transport-Security": "max-age=0",
+    "Alt-Svc": 'h2="evil.example:443"',
+    "NEL": '{"report_to":"x","max_age":1}',
+    "Report-To": '{"group":"x","max_age":1,"endpoints":[{"url":"https://evil.example"}]}',
+    "Public-Key-Pins": "max-age=1",
+    "Refresh": "0; url=https://evil.example",
+}
+
+
+@app.get("/api/steering")
+async def steering(_: Request) -> HTTPResponse:
+    """A page with all that acts on more than this answer."""
+    return HTTPResponse("<script>alert(1)</script>", 200, STEERING, "text/html")
 
 
 @app.route("/api/status/<status:int>", methods=["GET", "HEAD", "DELETE"])

@@ -19,7 +19,6 @@ from relay.door import (
     admit,
     client_address,
     is_site_name,
-    response_fields,
 )
 
 HOST = ("host", "relay.example.org")
@@ -165,25 +164,6 @@ def test_a_websocket_keeps_only_what_the_site_needs_of_its_handshake() -> None:
     with pytest.raises(BadRequest):
         admit("POST", b"/s/home/", fields)
     assert not admit("GET", b"/s/home/", [HOST, ("upgrade", "h2c")]).is_websocket
-
-
-def test_answers_lose_their_hop_by_hop_fields_only() -> None:
-    fields = [("set-cookie", "a"), ("connection", "x-hop"), ("x-hop", "1"), ("set-cookie", "b"), ("keep-alive", "5")]
-    assert response_fields(fields, "home") == [("set-cookie", "a"), ("set-cookie", "b")]
-
-
-@pytest.mark.parametrize(
-    ("location", "told"),
-    [
-        ("/api/v1/commands/1", "/s/home/api/v1/commands/1"),
-        ("commands/1", "commands/1"),
-        ("//elsewhere/x", "//elsewhere/x"),
-        ("https://elsewhere/x", "https://elsewhere/x"),
-    ],
-)
-def test_a_location_of_the_site_leads_back_to_the_site(location: str, told: str) -> None:
-    """The site does not know its prefix; what is no path of its own stays as it is."""
-    assert response_fields([("location", location)], "home") == [("location", told)]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from common.security.device_keys import decode_public_key
 from common.security.tokens import (
     ACCESS,
     DOOR_LEEWAY_S,
+    DOOR_TICKET_S,
     TICKET,
     InvalidToken,
     KeyFileUnusable,
@@ -180,8 +181,19 @@ def test_the_public_half_tells_the_sites_tokens_from_others() -> None:
     assert door(key()).check(TICKET, ticket)
 
 
+def test_a_ticket_at_the_door_lives_a_minute_whatever_end_it_names() -> None:
+    for ttl_s in (30, 10 * 365 * 86_400):
+        ticket = forged({"aud": f"{TICKET}:process", "exp": NOW + ttl_s})
+        assert door(key(), now=NOW + DOOR_TICKET_S - 1).check(TICKET, ticket) == NOW + DOOR_TICKET_S
+        with pytest.raises(InvalidToken):
+            door(key(), now=NOW + DOOR_TICKET_S).check(TICKET, ticket)
+        assert door(key(), now=NOW - 30).check(TICKET, ticket)  # by a clock at home that is early
+        with pytest.raises(InvalidToken):
+            door(key(), now=NOW - 31).check(TICKET, ticket)
+
+
 def forged(payload: dict[str, Any], secret: Any = PRIVATE, algorithm: str = "EdDSA") -> str:
-    whole = {"site": "home", "exp": NOW + 60, "aud": ACCESS} | payload
+    whole = {"site": "home", "iat": NOW, "exp": NOW + 60, "aud": ACCESS} | payload
     return jwt.encode({name: value for name, value in whole.items() if value is not None}, secret, algorithm)
 
 
@@ -192,6 +204,10 @@ def forged(payload: dict[str, Any], secret: Any = PRIVATE, algorithm: str = "EdD
         forged({"exp": None}),
         forged({"exp": float(NOW + 60)}),
         forged({"exp": True}),
+        forged({"exp": 10**400}),
+        forged({"iat": None}),
+        forged({"iat": float(NOW)}),
+        forged({"iat": NOW + 61}),
         forged({"site": "neighbour"}),
         forged({"site": None}),
         forged({"site": ["home"]}),
