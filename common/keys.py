@@ -57,9 +57,9 @@ def edge_health() -> str:
 
 
 def relay_site(site_id: str) -> str:
-    """Hash of the relay: `fence` (int, grows with each connection), `online_since`, `last_seen_at`, `offline_since`,
-    `rtt_s`,
-    `rival_at` (two edges with one identity)."""
+    """Hash of the relay: `fence` (int, grows with each connection by the key with the id `fence_key`, and begins anew
+    with another), `online_since`, `last_seen_at`, `offline_since`, `rtt_s`, `rival_at` (two edges with one identity).
+    """
     return f"wallport:relay:site:{site_id}"
 
 

@@ -25,6 +25,10 @@ SUPERSEDED_PAUSE_S = 60.0
 HEALTHY_AFTER_S = 30.0
 """A connection that lived so long was good; one that ended sooner keeps the pauses growing."""
 
+LONGEST_AWAY_S = 300.0
+"""Which a relay may keep us from dialling, by its GOAWAY or its WELCOME: as long as a connection that it took leave of
+is kept. 500 edges that come back over so long are two a second."""
+
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -228,9 +232,10 @@ def ending_of(close_code: int | None) -> Ending:
 def pause_after_goodbye_s(after_s: float, spread_s: float, lived_s: float | None, backoff: Backoff) -> float:
     """Seconds until the next try when the relay asked for one while this connection still serves.
 
+    LONGEST_AWAY_S is the most of what it may ask for.
     A relay that says so again and again meets growing pauses.
     """
-    pause_s = after_s + backoff.draw.uniform(0.0, spread_s)
+    pause_s = min(LONGEST_AWAY_S, after_s + backoff.draw.uniform(0.0, spread_s))
     if lived_s is not None and lived_s >= HEALTHY_AFTER_S:
         backoff.reset()
         return pause_s
@@ -243,7 +248,7 @@ def next_pause_s(
     """Seconds until the next try. `lived_s` is how long the connection was up, None if it never was.
 
     The first try after a good connection waits a random part of `spread_s`, which the relay chose so that all its edges
-    do not come back in the same moment.
+    do not come back in the same moment; at most LONGEST_AWAY_S.
     """
     draw = draw or backoff.draw
     if ending is Ending.RENEWED:
@@ -254,5 +259,5 @@ def next_pause_s(
         return SUPERSEDED_PAUSE_S * draw.uniform(0.5, 1.5)
     if lived_s is not None and lived_s >= HEALTHY_AFTER_S:
         backoff.reset()
-        return draw.uniform(0.0, spread_s)
+        return draw.uniform(0.0, min(LONGEST_AWAY_S, spread_s))
     return backoff.next_delay_s()

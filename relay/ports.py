@@ -211,14 +211,15 @@ class LastSeen:
 class Presence(Protocol):
     """When each site was last there. Every call is quick and may raise RedisUnavailable: traffic goes on without."""
 
-    async def next_fence(self, site_id: str, at_least: int) -> int:
-        """The number of a new connection: above `at_least` and above all given before."""
+    async def next_fence(self, site_id: str, key_id: str, known: int, told: int) -> int | None:
+        """The number of a new connection by this key: above what the relay knows (`known`, and all given for the key
+        before) and above `told` by the edge; None if that leaps (relay/sites.py)."""
         ...
 
     async def note_online(self, site_id: str, now: float) -> None: ...
 
-    async def note_offline(self, site_id: str, fence: int, now: float) -> None:
-        """The connection with this number ended; nothing happens if a newer one was given since."""
+    async def note_offline(self, site_id: str, key_id: str, fence: int, now: float) -> None:
+        """The connection with this number ended; nothing happens if a newer one was given since, or by another key."""
         ...
 
     async def note_seen(self, rtts_s: Mapping[str, float | None], now: float) -> None:

@@ -93,7 +93,7 @@ def _limits(reader: Reader) -> RelayLimits:
         cancels_per_10_s=reader.integer("WALLPORT_RELAY_CANCELS", usual.cancels_per_10_s, lowest=1, highest=10_000),
         site_wait_s=seconds("WALLPORT_RELAY_SITE_WAIT_S", usual.site_wait_s, 0, 30),
         most_waiting=reader.integer("WALLPORT_RELAY_MOST_WAITING", usual.most_waiting, lowest=0, highest=100_000),
-        reconnect_spread_s=seconds("WALLPORT_RELAY_RECONNECT_SPREAD_S", usual.reconnect_spread_s, 0, 3600),
+        reconnect_spread_s=seconds("WALLPORT_RELAY_RECONNECT_SPREAD_S", usual.reconnect_spread_s, 0, 300),
         drain_s=seconds("WALLPORT_RELAY_DRAIN_S", usual.drain_s, 0, 600),
     )
 

@@ -11,6 +11,10 @@ from typing import Generic, Protocol, TypeVar
 
 from common.errors import AppError
 
+MOST_LEAP = 1_000_000
+"""By which an edge may know of a higher fence than the relay, whose Redis may have lost its memory: a connection a
+minute for two years. With more, whoever has a site's key for a moment could use its numbers up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -49,6 +53,11 @@ class Link(Protocol):
     @property
     def fence(self) -> int: ...
 
+    @property
+    def public_key(self) -> str:
+        """That it was proven with; fences are counted for each key."""
+        ...
+
 
 L = TypeVar("L", bound=Link)
 
@@ -59,7 +68,7 @@ class Sites(Generic[L]):
     def __init__(self) -> None:
         self._by_id: dict[str, L] = {}
         self._by_name: dict[str, L] = {}
-        self._fences: dict[str, int] = {}  # bounded by the number of registered sites
+        self._fences: dict[str, tuple[str, int]] = {}  # by key; bounded by the number of registered sites
         self._lost_at: dict[str, float] = {}  # site_id → instant; bounded likewise
 
     def __iter__(self) -> Iterator[L]:
@@ -68,23 +77,25 @@ class Sites(Generic[L]):
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def highest_fence(self, site_id: str, known_to_edge: int) -> int:
-        """What a new connection's fence must be above, as far as this process and the edge know."""
-        return max(self._fences.get(site_id, 0), known_to_edge)
+    def highest_fence(self, site_id: str, public_key: str) -> int:
+        """The highest that this process gave for the key."""
+        known_key, fence = self._fences.get(site_id, ("", 0))
+        return fence if known_key == public_key else 0
 
-    def use_fence(self, site_id: str, fence: int) -> int:
+    def use_fence(self, site_id: str, public_key: str, fence: int) -> int:
         """Note a fence as given; returns it, or a higher one if it was overtaken while Redis was asked."""
-        self._fences[site_id] = max(self._fences.get(site_id, 0) + 1, fence)
-        return self._fences[site_id]
+        given = max(self.highest_fence(site_id, public_key) + 1, fence)
+        self._fences[site_id] = public_key, given
+        return given
 
     def claim(self, link: L) -> L | None:
         """Make `link` its site's tunnel. Returns the one it replaces, which the caller must close as superseded.
 
-        A claim with a lower fence than the present tunnel's comes too late and returns itself.
+        A claim with a lower fence than the present tunnel's by the same key comes too late and returns itself.
         """
         present = self._by_id.get(link.site.site_id)
         if present is not None:
-            if present.fence > link.fence:
+            if present.public_key == link.public_key and present.fence > link.fence:
                 return link
             self._forget_name(present)
         self._by_id[link.site.site_id] = self._by_name[link.site.name] = link
@@ -120,6 +131,11 @@ class Sites(Generic[L]):
     def _forget_name(self, link: L) -> None:
         if self._by_name.get(link.site.name) is link:
             del self._by_name[link.site.name]
+
+
+def fence_after(known: int, told: int) -> int | None:
+    """The fence of a new connection: above what the relay knows and the edge tells; None if that leaps."""
+    return max(known, told) + 1 if told <= known + MOST_LEAP else None
 
 
 def as_rfc3339(instant: float) -> str:

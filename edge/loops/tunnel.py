@@ -22,6 +22,7 @@ from edge.loops.renewal import Renewal
 from edge.loops.workers import Workers
 from edge.self_check import Connected
 from edge.tunnel import (
+    LONGEST_AWAY_S,
     Ending,
     Enrolment,
     Enrolments,
@@ -78,7 +79,8 @@ class TunnelLoop:
         self._health = health
         self._limits = limits or Limits(streams=STREAMS)
         self._boot_id = secrets.token_hex(8)
-        self._last_fence = 0
+        self._last_fence = 0  # of `_fenced_by`
+        self._fenced_by: Enrolment | None = None
         self._spread_s = 0.0
         self._backoff = Backoff()
         self._renewal = Renewal(enrolments, api, self._renew)
@@ -154,6 +156,8 @@ class TunnelLoop:
 
     def _connect(self, enrolment: Enrolment, workers: Workers, stop: threading.Event) -> float:
         """One connection from dialling until it ends or its relay says goodbye; returns the pause to make then."""
+        if enrolment != self._fenced_by:  # another relay, site or key: what was counted there says nothing here
+            self._last_fence, self._fenced_by = 0, enrolment
         if COMPONENT not in self._health.components() or self._is(Status.DISABLED):
             self._report(Status.STARTING, None)
         line = self._line = Line(
@@ -178,6 +182,9 @@ class TunnelLoop:
             self._leaving.append(line)
             self._prune_leaving()
             goodbye, spread_s = line.goodbye, line.goodbye.spread_s or self._spread_s
+            if goodbye.reconnect_after_s + spread_s > LONGEST_AWAY_S:
+                self._health.count("relay_goodbyes_clamped")
+                log.warning("goodbye_clamped", asked_s=goodbye.reconnect_after_s + spread_s, most_s=LONGEST_AWAY_S)
             return pause_after_goodbye_s(goodbye.reconnect_after_s, spread_s, line.lived_s(), self._backoff)
         outcome = line.outcome or Outcome(Ending.LOST, line.lived_s())
         return self._ended(line, outcome)
@@ -249,6 +256,10 @@ class TunnelLoop:
         """Wait, but not longer than until something is new, such as another enrolment."""
         until = time.monotonic() + pause_s
         while (left_s := until - time.monotonic()) > 0:
+            self._prune_leaving()
+            if left_s > PAUSE_STEP_S and self._is(Status.OK) and not self._leaving:
+                self._line = None
+                self._report(Status.FAILING, f"the relay took leave; it is dialled again within {left_s:.0f} s")
             if stop.wait(min(left_s, PAUSE_STEP_S)):
                 return
             if self._is_renewed.is_set():

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from common import keys
 from common.errors import RedisUnavailable
 from relay.ports import FRESH_S, LastSeen
+from relay.sites import MOST_LEAP
 
 TIMEOUT_S = 1.0
 """A Redis that is well answers in under 10 ms, also over a network."""
@@ -25,15 +26,23 @@ T = TypeVar("T")
 _SEEN = ["online_since", "last_seen_at", "offline_since", "rtt_s", "rival_at"]
 
 _CLAIM = """
-local fence = math.max(tonumber(redis.call('HGET', KEYS[1], 'fence') or '0'), tonumber(ARGV[1])) + 1
-redis.call('HSET', KEYS[1], 'fence', string.format('%.0f', fence))
+local known = tonumber(ARGV[2])
+local told = tonumber(ARGV[3])
+local key = redis.call('HGET', KEYS[1], 'fence_key')
+if not key or key == ARGV[1] then
+  local kept = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
+  if key or kept <= told + tonumber(ARGV[4]) then known = math.max(known, kept) end
+end
+if told > known + tonumber(ARGV[4]) then return -1 end
+local fence = math.max(known, told) + 1
+redis.call('HSET', KEYS[1], 'fence', string.format('%.0f', fence), 'fence_key', ARGV[1])
 return fence
 """
 
-
 _END = """
-if tonumber(redis.call('HGET', KEYS[1], 'fence') or '0') <= tonumber(ARGV[1]) then
-  redis.call('HSET', KEYS[1], 'offline_since', ARGV[2])
+if redis.call('HGET', KEYS[1], 'fence_key') == ARGV[1]
+  and tonumber(redis.call('HGET', KEYS[1], 'fence') or '0') <= tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], 'offline_since', ARGV[3])
 end
 """
 
@@ -60,9 +69,11 @@ class RedisPresence:
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def next_fence(self, site_id: str, at_least: int) -> int:
+    async def next_fence(self, site_id: str, key_id: str, known: int, told: int) -> int | None:
+        asked = (key_id, str(known), str(told), str(MOST_LEAP))
         with _translated():
-            return int(await self._redis.eval(_CLAIM, 1, keys.relay_site(site_id), str(at_least)))
+            fence = int(await self._redis.eval(_CLAIM, 1, keys.relay_site(site_id), *asked))
+        return fence if fence > 0 else None
 
     async def note_online(self, site_id: str, now: float) -> None:
         with _translated():
@@ -71,9 +82,9 @@ class RedisPresence:
                 pipe.hdel(keys.relay_site(site_id), "offline_since")
                 await pipe.execute()
 
-    async def note_offline(self, site_id: str, fence: int, now: float) -> None:
+    async def note_offline(self, site_id: str, key_id: str, fence: int, now: float) -> None:
         with _translated():
-            await self._redis.eval(_END, 1, keys.relay_site(site_id), str(fence), str(now))
+            await self._redis.eval(_END, 1, keys.relay_site(site_id), key_id, str(fence), str(now))
 
     async def note_rival(self, site_id: str, now: float) -> None:
         with _translated():

@@ -17,7 +17,7 @@ from sanic import Request
 
 from common import logs
 from common.errors import AppError, FieldError, RedisUnavailable, StoreUnavailable
-from common.security.device_keys import decode_public_key
+from common.security.device_keys import decode_public_key, key_id
 from common.security.tokens import ACCESS, TICKET, InvalidToken, TokenCheck
 from common.tunnel import self_check
 from common.tunnel.connection import TunnelConnection
@@ -31,7 +31,7 @@ from relay.limits import RelayLimits
 from relay.metrics import Metrics
 from relay.ports import Presence, Register, SiteRow, Socket, UpgradeRefused, WebServer
 from relay.rivals import Rivals
-from relay.sites import Site, Sites
+from relay.sites import Site, Sites, fence_after
 from relay.throttle import LoginThrottle
 
 SUBPROTOCOL = "wallport-tunnel.v1"
@@ -121,7 +121,7 @@ class Tunnels:
             await self._note_rival(row)
             raise HandshakeFailed(ErrorCode.SUPERSEDED, "another edge has the same identity, and is connected")
         token_check = _token_check(hello)
-        fence = await self._next_fence(row, hello.last_fence)
+        fence = await self._next_fence(row.site_id, public_key, hello.last_fence)
         if not inbox.empty():
             raise HandshakeFailed(ErrorCode.PROTOCOL, "the edge did not wait for WELCOME")
         connection = TunnelConnection(
@@ -170,13 +170,15 @@ class Tunnels:
         except RedisUnavailable as exc:
             log.debug("presence_not_noted", site=row.name, detail=exc.detail)
 
-    async def _next_fence(self, row: SiteRow, last_fence: int) -> int:
-        at_least = self._sites.highest_fence(row.site_id, last_fence)
+    async def _next_fence(self, site_id: str, public_key: str, last_fence: int) -> int:
+        known = self._sites.highest_fence(site_id, public_key)
         try:
-            fence = await self._presence.next_fence(row.site_id, at_least)
+            fence = await self._presence.next_fence(site_id, _key_id(public_key), known, last_fence)
         except RedisUnavailable:
-            fence = at_least + 1
-        return self._sites.use_fence(row.site_id, fence)
+            fence = fence_after(known, last_fence)
+        if fence is None:
+            raise HandshakeFailed(ErrorCode.PROTOCOL, "last_fence leaps: start the edge anew")
+        return self._sites.use_fence(site_id, public_key, fence)
 
     async def _carry(self, link: TunnelLink) -> None:
         try:
@@ -187,7 +189,8 @@ class Tunnels:
             await link.wait_until_ended()
         finally:
             if self._sites.release(link, time.time()):
-                await self._note(link, self._presence.note_offline(link.site.site_id, link.fence, time.time()))
+                site_id, key = link.site.site_id, _key_id(link.public_key)
+                await self._note(link, self._presence.note_offline(site_id, key, link.fence, time.time()))
 
     async def _note(self, link: TunnelLink, noting: Coroutine[Any, Any, None]) -> None:
         try:
@@ -243,6 +246,10 @@ def _token_check(hello: Hello) -> Callable[[str, bool], float | None] | None:
             return None
 
     return check
+
+
+def _key_id(public_key: str) -> str:
+    return key_id(decode_public_key(public_key))
 
 
 def _put(inbox: "asyncio.Queue[bytes | None]", socket: Socket, data: bytes, is_text: bool) -> None:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,18 @@ import pytest
 from api.access import RULES, Origin
 from common.security.tokens import ACCESS, TokenKey
 from common.tunnel.errors import ErrorCode
-from common.tunnel.frames import Flag, FrameType, Kind, encode_credit, encode_frame, encode_message
+from common.tunnel.frames import (
+    Flag,
+    FrameType,
+    GoAway,
+    Kind,
+    encode_credit,
+    encode_frame,
+    encode_goaway,
+    encode_message,
+)
 from common.tunnel.limits import KIB
+from edge.tunnel import LONGEST_AWAY_S
 from tests.kit import tunnel_stack
 from tests.kit.api_client import PASSWORD, RunningApi, running_api
 from tests.kit.edge_process import command as edge_command
@@ -398,3 +409,16 @@ def unb64(text: str) -> dict[str, Any]:
 def hs256(payload: str, key: str) -> str:
     signed = f"{b64({'alg': 'HS256', 'typ': 'JWT'})}.{payload}"
     return f"{signed}.{tunnel_stack.base64url(hmac.new(key.encode(), signed.encode(), hashlib.sha256).digest())}"
+
+
+def test_a_goodbye_keeps_no_edge_away_for_long(own_grip: Grip, edge: tunnel_stack.Edge) -> None:
+    """Its 49 days become five minutes at most, and health says that there is no line meanwhile, and until when."""
+    goodbye = GoAway(0, ErrorCode.DRAIN, (1 << 32) - 1, (1 << 32) - 1)
+    own_grip.send(encode_frame(FrameType.GOAWAY, 0, encode_goaway(goodbye)))
+    eventually(lambda: edge.health.counters().get("relay_goodbyes_clamped") == 1, what="the goodbye")
+    assert edge.status == "ok"  # it still serves on the line that it has
+    own_grip.close()
+    eventually(lambda: edge.status == "failing", 10, "health saying that the line is gone")
+    told = re.search(r"took leave; it is dialled again within (\d+) s", edge.detail)
+    assert told is not None, edge.detail
+    assert int(told[1]) <= LONGEST_AWAY_S

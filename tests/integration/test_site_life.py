@@ -6,12 +6,19 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
+from common import keys
 from common.security.device_keys import DeviceKey, encode_public_key
 from common.security.key_rotation import prove
 from common.tunnel import self_check
+from common.tunnel.handshake import HIGHEST_FENCE, EdgeHandshake
 from edge.adapters.enrolment import KEY_FILE, NEXT_KEY_FILE, EnrolmentRefused, NotEnrolled, rotate_key
 from edge.tunnel import RelayUnavailable
+from relay.sites import MOST_LEAP
 from tests.kit import site_tokens, tunnel_stack
 from tests.kit.servers import RedisServer
 from tests.kit.waiting import eventually
@@ -246,3 +253,59 @@ def test_two_edges_with_one_identity_are_reported_and_the_newest_is_held(
             second.stop()
         first.dial_now()
         eventually(lambda: first.status == "ok", 10, "the first having the site to itself")
+
+
+class TestFences:
+    """Whoever has a site's key for a moment may connect, and leave nothing behind that outlives the key."""
+
+    def test_a_leap_is_refused_and_the_owner_stays(
+        self, relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path
+    ) -> None:
+        with tunnel_stack.edge(relay, "leapt", tmp_path / "edge", api_socket) as edge:
+            row = relay.registry.find_named("leapt")
+            assert row is not None
+            key = DeviceKey.load(tmp_path / "edge" / KEY_FILE)
+            for last_fence in (HIGHEST_FENCE, MOST_LEAP + 100):
+                told = shake_hands(relay, key, row.site_id, last_fence)
+                assert told == (4400, "last_fence leaps: start the edge anew")
+            assert code(relay, "leapt") == "ok"
+            edge.dial_now()
+            eventually(lambda: relay.process.log().count("site=leapt") > 2, what="the edge dialling anew")
+            eventually(lambda: code(relay, "leapt") == "ok", 15, "the owner's edge being back")
+
+    @pytest.mark.parametrize("has_key", [True, False])
+    def test_used_up_numbers_end_with_their_key(
+        self, relay: tunnel_stack.Relay, api_socket: Path, tmp_path: Path, has_key: bool
+    ) -> None:
+        """Also those in the memory of a relay that was before this one, which knew no keys there."""
+        site = f"used-up-{has_key}".lower()
+        edge = tunnel_stack.Edge(tmp_path / "edge", api_socket)
+        edge.enrol(relay, site)
+        row = relay.registry.find_named(site)
+        assert row is not None
+        with redis.Redis.from_url(relay.environ["WALLPORT_RELAY_REDIS_URL"]) as memory:
+            memory.hset(keys.relay_site(row.site_id), "fence", str(1 << 53))
+            if has_key:
+                memory.hset(keys.relay_site(row.site_id), "fence_key", "0123456789abcdef")
+        edge.start()
+        try:
+            eventually(lambda: code(relay, site) == "ok", 15, f"the edge being online: {edge.detail}")
+        finally:
+            edge.stop()
+
+
+def shake_hands(relay: tunnel_stack.Relay, key: DeviceKey, site_id: str, last_fence: int) -> tuple[int, str]:
+    """With the right key; how the relay closes after the proof."""
+    handshake = EdgeHandshake(
+        key, relay_origin=relay.origin, site=site_id, boot_id="thief", last_fence=last_fence, software="thief"
+    )
+    url = f"{relay.url.replace('http', 'ws')}/tunnel"
+    with connect(url, subprotocols=[Subprotocol("wallport-tunnel.v1")], compression=None, proxy=None) as line:
+        line.send(handshake.hello())
+        challenge = line.recv(10)
+        assert isinstance(challenge, bytes)
+        line.send(handshake.receive_challenge(challenge))
+        with pytest.raises(ConnectionClosed) as caught:
+            line.recv(10)
+    assert caught.value.rcvd is not None
+    return caught.value.rcvd.code, caught.value.rcvd.reason

@@ -139,6 +139,10 @@ class Grip:
         for frame in frames:
             self._take(frame)
 
+    def close(self) -> None:
+        """End the connection in order."""
+        self._websocket.close(1012)
+
     def wait_for_end(self, within_s: float = ANSWER_WITHIN_S) -> int:
         """The code with which the edge closed."""
         deadline = time.monotonic() + within_s

@@ -5,7 +5,15 @@ import random
 import pytest
 
 from common.backoff import Backoff
-from edge.tunnel import HEALTHY_AFTER_S, REFUSED_PAUSE_S, Ending, ending_of, next_pause_s
+from edge.tunnel import (
+    HEALTHY_AFTER_S,
+    LONGEST_AWAY_S,
+    REFUSED_PAUSE_S,
+    Ending,
+    ending_of,
+    next_pause_s,
+    pause_after_goodbye_s,
+)
 
 
 def backoff() -> Backoff:
@@ -38,6 +46,15 @@ def test_after_a_good_connection_the_relays_spread_counts() -> None:
     pauses = [next_pause_s(Ending.LOST, HEALTHY_AFTER_S, 5.0, backoff(), random.Random(seed)) for seed in range(50)]
     assert 0.0 <= min(pauses) < 1.0
     assert 4.0 < max(pauses) <= 5.0
+
+
+@pytest.mark.parametrize(("after_s", "spread_s"), [(4_294_967.3, 0.0), (0.0, 4_294_967.3), (250.0, 3600.0)])
+def test_no_relay_keeps_an_edge_away_for_long(after_s: float, spread_s: float) -> None:
+    """By its goodbye or its WELCOME, whatever number stands there."""
+    for seed in range(50):
+        draw = Backoff(draw=random.Random(seed))
+        assert pause_after_goodbye_s(after_s, spread_s, HEALTHY_AFTER_S, draw) <= LONGEST_AWAY_S
+        assert next_pause_s(Ending.LOST, HEALTHY_AFTER_S, spread_s, draw) <= LONGEST_AWAY_S
 
 
 def test_short_connections_do_not_reset_the_backoff() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from relay.sites import Site, Sites
+from relay.sites import MOST_LEAP, Site, Sites, fence_after
 
 HOME = Site("id-1", "home")
 
@@ -11,6 +11,7 @@ HOME = Site("id-1", "home")
 class FakeLink:
     site: Site
     fence: int
+    public_key: str = "key"
 
 
 def test_the_newest_connection_takes_the_site_at_once() -> None:
@@ -65,11 +66,31 @@ def test_a_site_that_was_renamed_answers_to_its_new_name_only() -> None:
 def test_fences_only_grow() -> None:
     """Above what this process, the edge and Redis know; also when two handshakes overlap, or Redis forgot."""
     sites: Sites[FakeLink] = Sites()
-    assert sites.highest_fence("id-1", 7) == 7
-    assert sites.use_fence("id-1", 8) == 8
-    assert sites.highest_fence("id-1", 3) == 8
-    assert sites.use_fence("id-1", 8) == 9
-    assert sites.use_fence("id-1", 2) == 10
+    assert sites.highest_fence("id-1", "key") == 0
+    assert fence_after(0, 7) == 8
+    assert sites.use_fence("id-1", "key", 8) == 8
+    assert sites.highest_fence("id-1", "key") == 8
+    assert fence_after(8, 3) == 9
+    assert sites.use_fence("id-1", "key", 8) == 9
+    assert sites.use_fence("id-1", "key", 2) == 10
+
+
+def test_no_edge_uses_the_fences_up() -> None:
+    assert fence_after(5, 5 + MOST_LEAP) == 6 + MOST_LEAP
+    assert fence_after(5, 6 + MOST_LEAP) is None
+    assert fence_after(5, (1 << 53) - 1) is None
+
+
+def test_fences_begin_anew_with_another_key() -> None:
+    """Whatever the one before did with them; and the newest connection has the site, however low its number."""
+    sites: Sites[FakeLink] = Sites()
+    sites.use_fence("id-1", "stolen", 1 << 52)
+    old, new = FakeLink(HOME, 1 << 52, "stolen"), FakeLink(HOME, 1, "new")
+    sites.claim(old)
+    assert sites.highest_fence("id-1", "new") == 0
+    assert sites.use_fence("id-1", "new", 1) == 1
+    assert sites.claim(new) is old
+    assert sites.live("home") is new
 
 
 def test_a_renamed_site_answers_by_its_new_name_only() -> None:
