@@ -74,6 +74,7 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "/healthz"): health.healthz,
     ("GET", "/readyz"): health.readyz,
     ("GET", "/openapi.json"): docs.document,
+    ("GET", "/openapi-legacy.json"): docs.legacy_document,
     ("GET", "/docs"): docs.page,
     ("GET", "/setup"): docs.setup,
     ("POST", "/api/v1/auth/login"): auth.login,

@@ -1,4 +1,4 @@
-"""The OpenAPI document as one HTML page without scripts, fonts or anything from elsewhere: it works offline. Pure."""
+"""The OpenAPI documents as one HTML page without scripts, fonts or anything from elsewhere: it works offline. Pure."""
 
 from collections.abc import Mapping
 from html import escape
@@ -15,16 +15,18 @@ td,th{text-align:left;vertical-align:top}pre{white-space:pre-wrap}
 """
 
 
-def page(document: Mapping[str, Any]) -> str:
+def page(*documents: Mapping[str, Any]) -> str:
     """The whole page."""
-    info = document["info"]
+    info = documents[0]["info"]
     title = escape(f"{info['title']} API {info['version']}")
     sections = [
         _operation(method, path, operation)
+        for document in documents
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
-    shapes = [_shape(name, shape) for name, shape in document["components"]["schemas"].items()]
+    known = {name: shape for document in documents for name, shape in document["components"]["schemas"].items()}
+    shapes = [_shape(name, shape) for name, shape in known.items()]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
@@ -68,14 +70,17 @@ def _type(kind: Mapping[str, Any]) -> str:
     if "$ref" in kind:
         name = escape(kind["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'
-    if "anyOf" in kind:
-        return " or ".join(_type(option) for option in kind["anyOf"])
-    if kind.get("type") == "array" and isinstance(kind.get("items"), dict):
-        return f"list of {_type(kind['items'])}"
+    if "oneOf" in kind:
+        return " or ".join(_type(option) for option in kind["oneOf"])
+    if "array" in kind.get("type", "") and isinstance(kind.get("items"), dict):
+        or_null = " or null" if "null" in kind["type"] else ""
+        return f"list of {_type(kind['items'])}{or_null}"
     if isinstance(kind.get("additionalProperties"), dict):
         return f"map of {_type(kind['additionalProperties'])}"
-    named = kind.get("enum") or kind.get("type", "anything")
-    return escape(", ".join(map(str, named)) if isinstance(named, list) else str(named))
+    if "enum" in kind:
+        return escape(", ".join(map(str, kind["enum"])))
+    named = kind.get("type", "anything")
+    return escape(" or ".join(named) if isinstance(named, list) else str(named))
 
 
 def _table(rows: list[tuple[str, str, str]]) -> str:

@@ -213,7 +213,9 @@ class _Table:
                 self.put(row.sampled_at, path, getattr(row, column))
         for part in row.charge_points:
             for name in CHARGE_POINT_SERIES if has_powers else _POINTS:
-                self.put(row.sampled_at, f"charge_points.{part.charge_point}.{name}", getattr(part, name))
+                value = getattr(part, name)
+                told = int(value) if isinstance(value, bool) else value
+                self.put(row.sampled_at, f"charge_points.{part.charge_point}.{name}", told)
 
 
 def _grids(interval_s: int) -> dict[str, tuple[int, Resolution | None, bool]]:

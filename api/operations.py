@@ -6,7 +6,7 @@ Types stand in shapes.py, rules in access.py; openapi.py makes the document of a
 from collections.abc import Mapping
 from typing import Any
 
-from api import operations_legacy, operations_rfid, shapes
+from api import operations_legacy, operations_rfid, shapes, shapes_live, shapes_service
 from api.control import LONGEST_KEY
 from api.operation import Operation, Parameter
 from api.operations_people import PEOPLE
@@ -38,17 +38,28 @@ _COMMAND_PROBLEMS = (
 _COMMAND_WAITS = "Waits up to 5 s for the wallbox: 200 when the command is settled, however it ended, else 202."
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    ("GET", "/healthz"): Operation("Whether the process is alive", shapes.HealthAnswer),
+    ("GET", "/healthz"): Operation("getHealth", "Whether the process is alive", shapes_service.HealthAnswer),
     ("GET", "/readyz"): Operation(
-        "Whether everything that is configured works", shapes.ReadyAnswer, problems=("not_ready",)
+        "getReadiness",
+        "Whether everything that is configured works",
+        shapes_service.ReadyAnswer,
+        problems=("not_ready",),
     ),
-    ("GET", "/openapi.json"): Operation("This document", dict[str, Any]),
-    ("GET", "/docs"): Operation("This document as a page", str, media_type="text/html"),
+    ("GET", "/openapi.json"): Operation("getOpenapi", "This document", dict[str, Any]),
+    ("GET", "/openapi-legacy.json"): Operation(
+        "getLegacyOpenapi", "The routes of an existing app, in a document of their own", dict[str, Any]
+    ),
+    ("GET", "/docs"): Operation("getDocsPage", "This document as a page", str, media_type="text/html"),
     **PEOPLE,
     ("GET", "/api/v1/site"): Operation(
-        "What the site is and has", shapes.SiteAnswer, problems=("redis_unavailable", "state_unknown"), has_etag=True
+        "getSite",
+        "What the site is and has",
+        shapes.SiteAnswer,
+        problems=("redis_unavailable", "state_unknown"),
+        has_etag=True,
     ),
     ("GET", "/api/v1/state"): Operation(
+        "getState",
         "All values of the present",
         shapes.StateAnswer,
         parameters=(_FIELDS,),
@@ -57,12 +68,14 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         description="The ETag changes with the values and with `is_stale`, not with their ages.",
     ),
     ("GET", "/api/v1/chargepoints"): Operation(
+        "listChargePoints",
         "All charge points",
         shapes.ChargePointsAnswer,
         problems=("redis_unavailable", "state_unknown"),
         has_etag=True,
     ),
     ("GET", "/api/v1/chargepoints/{id}"): Operation(
+        "getChargePoint",
         "One charge point",
         shapes.ChargePointAnswer,
         parameters=(_ID,),
@@ -70,6 +83,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         has_etag=True,
     ),
     ("PATCH", "/api/v1/chargepoints/{id}"): Operation(
+        "changeChargePoint",
         "Wish something of one charge point",
         shapes.CommandAnswer,
         body=shapes.ChargePointBody,
@@ -79,6 +93,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         is_command=True,
     ),
     ("POST", "/api/v1/chargepoints/{id}/reset-energy"): Operation(
+        "resetEnergy",
         "Let the energy of the running charge count from 0",
         shapes.CommandAnswer,
         body=shapes.NoBody,
@@ -89,6 +104,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         is_body_optional=True,
     ),
     ("PUT", "/api/v1/charge-mode"): Operation(
+        "setChargeMode",
         "Set the charge mode of the site, or of one charge point",
         shapes.CommandAnswer,
         body=shapes.ChargeModeBody,
@@ -98,6 +114,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         is_command=True,
     ),
     ("GET", "/api/v1/commands/{id}"): Operation(
+        "getCommand",
         "What became of a command",
         shapes.CommandAnswer,
         parameters=(Parameter("id", "as in the answer that made it", _TEXT),),
@@ -108,8 +125,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **operations_rfid.OPERATIONS,
     **operations_legacy.OPERATIONS,
     ("GET", "/api/v1/live"): Operation(
+        "connectLive",
         "Websocket: a snapshot, then every change",
-        shapes.LiveSnapshot | shapes.LiveChange | shapes.LiveEvent,
+        shapes_live.LiveMessage,
         parameters=(
             Parameter(
                 "since", "the last number the client knows: it is told all changes after it", {"type": "integer"}
@@ -128,7 +146,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         success="101",
     ),
     ("GET", "/api/v1/admin/topics"): Operation(
-        "The raw MQTT mirror", shapes.TopicsAnswer, problems=("redis_unavailable",)
+        "listTopics", "The raw MQTT mirror", shapes_service.TopicsAnswer, problems=("redis_unavailable",)
     ),
 }
 """(method, path) → what it does."""

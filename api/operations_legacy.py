@@ -1,6 +1,7 @@
 """The routes of an existing iOS app, as the OpenAPI document describes them; see operations.py. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from api import shapes_legacy as shapes
 from api.operation import Operation, Parameter
@@ -14,6 +15,7 @@ _FOR = "For an existing iOS app (docs/legacy-app.md); new clients use `/api/v1`.
 
 CALLS: Mapping[tuple[str, str], Operation] = {
     ("POST", "login"): Operation(
+        "login",
         "Log in: the bare token",
         str,
         body=shapes.LegacyLoginBody,
@@ -21,11 +23,14 @@ CALLS: Mapping[tuple[str, str], Operation] = {
         media_type="text/plain",
         description=_FOR,
     ),
-    ("GET", "values"): Operation("Powers now", shapes.Readings, problems=(*_QUERY, *_STATE), description=_FOR),
+    ("GET", "values"): Operation(
+        "getPowers", "Powers now", shapes.Readings, problems=(*_QUERY, *_STATE), description=_FOR
+    ),
     ("GET", "lademodus"): Operation(
-        "The charge mode", shapes.ModeAnswer, problems=(*_QUERY, *_STATE), description=_FOR
+        "getChargeMode", "The charge mode", shapes.ModeAnswer, problems=(*_QUERY, *_STATE), description=_FOR
     ),
     ("GET", "ladelog"): Operation(
+        "listCharges",
         "Charge sessions, newest first: one's own, an admin's are all",
         shapes.LogAnswer,
         parameters=(Parameter("limit", "25 if absent", {"type": "integer", "minimum": 1, "maximum": 100}),),
@@ -33,9 +38,15 @@ CALLS: Mapping[tuple[str, str], Operation] = {
         description=_FOR,
     ),
     ("GET", "user/{who}"): Operation(
-        "Who is logged in", shapes.LegacyPerson, parameters=(_WHO,), problems=("not_found", *_QUERY), description=_FOR
+        "getPerson",
+        "Who is logged in",
+        shapes.LegacyPerson,
+        parameters=(_WHO,),
+        problems=("not_found", *_QUERY),
+        description=_FOR,
     ),
     ("PATCH", "user/{who}"): Operation(
+        "changeOwnPassword",
         "Set one's own password",
         shapes.Readings,
         body=shapes.LegacyPasswordBody,
@@ -44,14 +55,19 @@ CALLS: Mapping[tuple[str, str], Operation] = {
         description=_FOR,
     ),
     ("GET", "user/all"): Operation(
-        "All users", list[shapes.LegacyPerson], problems=(*_QUERY, *_STORE), description=_FOR
+        "listPeople", "All users", list[shapes.LegacyPerson], problems=(*_QUERY, *_STORE), description=_FOR
     ),
 }
 """(method, name) → what the app itself calls, behind `/api/` or `/api`."""
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    **{(method, f"/api{slash}{name}"): told for slash in ("/", "") for (method, name), told in CALLS.items()},
+    **{
+        (method, f"/api{slash}{name}"): replace(told, id=told.id + more)
+        for slash, more in (("/", ""), ("", "WithoutSlash"))
+        for (method, name), told in CALLS.items()
+    },
     ("POST", "/api/lademodus/{mode}"): Operation(
+        "setChargeMode",
         "Set the charge mode of the whole site",
         shapes.Readings,
         parameters=(Parameter("mode", "0 to 4, or jetzt, minundpv, pvuberschuss, stop, standby", {"type": "string"}),),
@@ -73,6 +89,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         description=_FOR,
     ),
     ("PATCH", "/api/user"): Operation(
+        "changePerson",
         "Set a user's password, or make somebody an admin or a driver",
         shapes.Readings,
         body=shapes.LegacyUserBody,
@@ -80,15 +97,17 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         description=_FOR,
     ),
     **{
-        ("GET", f"/api/{name}"): Operation(words, shapes.Readings, problems=(*_QUERY, *_STATE), description=_FOR)
-        for name, words in (
-            ("globals", "What the site does and shows"),
-            ("verbrauch", "Grid, consumers, PV and battery"),
-            ("details/globals", "The same as `GET /api/globals`"),
-            ("details/ladepunkt", "The first charge point"),
-            ("details/verbrauch", "The same as `GET /api/verbrauch`"),
-            ("raw/keys", "The raw mirror: topic and payload"),
-            ("raw/rest", "Texts, by the names of openWB 1.9's own api.php"),
+        ("GET", f"/api/{name}"): Operation(
+            operation_id, words, shapes.Readings, problems=(*_QUERY, *_STATE), description=_FOR
+        )
+        for name, operation_id, words in (
+            ("globals", "getSite", "What the site does and shows"),
+            ("verbrauch", "getConsumption", "Grid, consumers, PV and battery"),
+            ("details/globals", "getSiteDetails", "The same as `GET /api/globals`"),
+            ("details/ladepunkt", "getChargePoint", "The first charge point"),
+            ("details/verbrauch", "getConsumptionDetails", "The same as `GET /api/verbrauch`"),
+            ("raw/keys", "getRawTopics", "The raw mirror: topic and payload"),
+            ("raw/rest", "getRawTexts", "Texts, by the names of openWB 1.9's own api.php"),
         )
     },
 }

@@ -25,14 +25,16 @@ _FILTERS = (
 )
 
 PEOPLE: Mapping[tuple[str, str], Operation] = {
-    ("GET", "/setup"): Operation("The page behind a setup link", str, media_type="text/html"),
+    ("GET", "/setup"): Operation("getSetupPage", "The page behind a setup link", str, media_type="text/html"),
     ("POST", "/api/v1/auth/login"): Operation(
+        "login",
         "Log in",
         shapes.LoginAnswer,
         body=shapes.LoginBody,
         problems=(*_BODY, "login_failed", *_GUESSED),
     ),
     ("POST", "/api/v1/auth/refresh"): Operation(
+        "refreshLogin",
         "A new access token, and the next refresh token",
         shapes.LoginAnswer,
         body=shapes.RefreshBody,
@@ -40,45 +42,52 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         description="Each refresh token is good once. One that is used again ends the login that it belongs to.",
     ),
     ("POST", "/api/v1/auth/pair"): Operation(
+        "pairDevice",
         "Log in with the secret of a pairing's QR code",
         shapes.LoginAnswer,
         body=shapes.PairBody,
         problems=(*_BODY, "login_failed", *_GUESSED),
     ),
     ("POST", "/api/v1/auth/setup"): Operation(
+        "setUpSite",
         "Make the first admin, with the secret of a setup link",
         shapes.LoginAnswer,
         body=shapes.SetupBody,
         problems=(*_BODY, "setup_closed", *_GUESSED),
         description="`wallport-api setup-link` on the box prints the link. It is good once, while there is no user.",
     ),
-    ("POST", "/api/v1/auth/logout"): Operation("End this login", None, problems=_STORE, success="204"),
+    ("POST", "/api/v1/auth/logout"): Operation("logout", "End this login", None, problems=_STORE, success="204"),
     ("POST", "/api/v1/auth/pairing"): Operation(
+        "beginPairing",
         "A QR code for a new phone, good for 5 minutes and once",
         shapes.PairingAnswer,
         problems=_STORE,
         description="Who scans it is logged in as you, on the LAN or through the relay: `POST auth/pair`.",
     ),
     ("POST", "/api/v1/auth/ticket"): Operation(
+        "createTicket",
         "A ticket: `?ticket=` in place of a token, for 30 s and once",
         shapes.TicketAnswer,
         problems=_STORE,
         description="For browsers, which cannot set a header on a websocket or a link.",
     ),
     ("GET", "/internal/token-key"): Operation(
+        "getTokenKey",
         "The public key of this site's tokens",
         shapes.TokenKeyAnswer,
         description="For the edge alone, on its own socket.",
         problems=("invalid_input",),
     ),
     ("POST", "/api/v1/auth/elevate"): Operation(
+        "elevate",
         "Enter a code: this session may do admin actions for 5 minutes",
         shapes.ElevateAnswer,
         body=shapes.ElevateBody,
         problems=(*_BODY, "wrong_code", "totp_not_set_up", *_GUESSED),
     ),
-    ("GET", "/api/v1/me"): Operation("Who is logged in", shapes.MeAnswer, problems=("invalid_input", *_STORE)),
+    ("GET", "/api/v1/me"): Operation("getMe", "Who is logged in", shapes.MeAnswer, problems=("invalid_input", *_STORE)),
     ("PUT", "/api/v1/me/password"): Operation(
+        "changePassword",
         "Change one's password",
         None,
         body=shapes.PasswordBody,
@@ -87,22 +96,32 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         description="All other devices and all API tokens end.",
     ),
     ("POST", "/api/v1/me/totp"): Operation(
-        "Begin to set up an authenticator app", shapes.TotpAnswer, problems=("totp_already_set_up", *_STORE)
+        "beginTotp",
+        "Begin to set up an authenticator app",
+        shapes.TotpAnswer,
+        problems=("totp_already_set_up", *_STORE),
     ),
     ("POST", "/api/v1/me/totp/confirm"): Operation(
+        "confirmTotp",
         "Put the authenticator app to use, by its first code",
         shapes.ConfirmAnswer,
         body=shapes.ConfirmBody,
         problems=(*_BODY, "wrong_code", "totp_not_set_up", "totp_already_set_up", *_GUESSED),
     ),
     ("POST", "/api/v1/me/totp/recovery-codes"): Operation(
-        "Fresh recovery codes in place of all that are left", shapes.RecoveryCodesAnswer, problems=_STORE
+        "renewRecoveryCodes",
+        "Fresh recovery codes in place of all that are left",
+        shapes.RecoveryCodesAnswer,
+        problems=_STORE,
     ),
-    ("DELETE", "/api/v1/me/totp"): Operation("Take one's second factor away", None, problems=_STORE, success="204"),
+    ("DELETE", "/api/v1/me/totp"): Operation(
+        "removeTotp", "Take one's second factor away", None, problems=_STORE, success="204"
+    ),
     ("GET", "/api/v1/me/devices"): Operation(
-        "What is logged in as you", shapes.DevicesAnswer, problems=("invalid_input", *_STORE)
+        "listDevices", "What is logged in as you", shapes.DevicesAnswer, problems=("invalid_input", *_STORE)
     ),
     ("PATCH", "/api/v1/me/devices/{id}"): Operation(
+        "renameDevice",
         "Rename a device",
         shapes.DeviceShape,
         body=shapes.DeviceBody,
@@ -110,12 +129,18 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         problems=(*_BODY, "not_found", *_STORE),
     ),
     ("DELETE", "/api/v1/me/devices/{id}"): Operation(
-        "End a device's login at once", None, parameters=(_DEVICE,), problems=("not_found", *_STORE), success="204"
+        "removeDevice",
+        "End a device's login at once",
+        None,
+        parameters=(_DEVICE,),
+        problems=("not_found", *_STORE),
+        success="204",
     ),
     ("GET", "/api/v1/me/api-tokens"): Operation(
-        "Tokens for programs", shapes.ApiTokensAnswer, problems=("invalid_input", *_STORE)
+        "listApiTokens", "Tokens for programs", shapes.ApiTokensAnswer, problems=("invalid_input", *_STORE)
     ),
     ("POST", "/api/v1/me/api-tokens"): Operation(
+        "createApiToken",
         "A new token for a program, such as Home Assistant",
         shapes.ApiTokenAnswer,
         body=shapes.ApiTokenBody,
@@ -123,10 +148,18 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         success="201",
     ),
     ("DELETE", "/api/v1/me/api-tokens/{id}"): Operation(
-        "End a token at once", None, parameters=(_TOKEN,), problems=("not_found", *_STORE), success="204"
+        "removeApiToken",
+        "End a token at once",
+        None,
+        parameters=(_TOKEN,),
+        problems=("not_found", *_STORE),
+        success="204",
     ),
-    ("GET", "/api/v1/users"): Operation("Everybody", shapes.AccountsAnswer, problems=("invalid_input", *_STORE)),
+    ("GET", "/api/v1/users"): Operation(
+        "listUsers", "Everybody", shapes.AccountsAnswer, problems=("invalid_input", *_STORE)
+    ),
     ("POST", "/api/v1/users"): Operation(
+        "createUser",
         "Add a user",
         shapes.AccountShape,
         body=shapes.UserBody,
@@ -134,12 +167,14 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         success="201",
     ),
     ("GET", "/api/v1/users/{name}"): Operation(
+        "getUser",
         "One user",
         shapes.AccountShape,
         parameters=(_NAME,),
         problems=("invalid_input", "not_found", "user_unknown", *_STORE),
     ),
     ("PATCH", "/api/v1/users/{name}"): Operation(
+        "changeUser",
         "Change a user",
         shapes.AccountShape,
         body=shapes.UserChangeBody,
@@ -147,6 +182,7 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         problems=(*_BODY, "not_found", "user_unknown", "last_admin", *_STORE),
     ),
     ("DELETE", "/api/v1/users/{name}"): Operation(
+        "removeUser",
         "Delete a user; the charge sessions stay",
         None,
         parameters=(
@@ -161,6 +197,7 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         success="204",
     ),
     ("DELETE", "/api/v1/users/{name}/totp"): Operation(
+        "removeUserTotp",
         "Take a user's second factor away, for whoever lost theirs",
         None,
         parameters=(_NAME,),
@@ -168,6 +205,7 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         success="204",
     ),
     ("GET", "/api/v1/admin/audit"): Operation(
+        "listAuditEntries",
         "Who did what, the newest first",
         shapes.AuditAnswer,
         parameters=(
@@ -178,6 +216,7 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         problems=("invalid_input", *_STORE),
     ),
     ("GET", "/api/v1/admin/audit.csv"): Operation(
+        "exportAuditCsv",
         "The same as a file",
         str,
         parameters=_FILTERS,

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from api import charge_sessions, shapes, shapes_sessions, shapes_statistics
 from api.downloads import MOST_IN_A_WORKBOOK
 from api.exports import pdf
+from api.exports.texts import Language
 from api.history import MOST_STEPS
 from api.operation import BOUNDARY, Operation, Parameter
 from api.statistics import MOST_PERIODS
+from common.local_time import Unit
+from common.store.rows import SessionGroup
 
 _TEXT = {"type": "string"}
 _STORE_PROBLEMS = ("invalid_input", "store_unavailable", "overloaded")
@@ -18,7 +21,7 @@ _PERIODS = (
     Parameter(
         "by",
         "`day`, `month` (if absent) or `year`, by the site's clock",
-        {"type": "string", "enum": ["day", "month", "year"]},
+        Unit,
     ),
     Parameter(
         "from",
@@ -36,12 +39,13 @@ _FILTERS = (
     Parameter("tag", "the RFID tag; not for viewers", _TEXT),
     Parameter("vehicle", "its name", _TEXT),
 )
-_LANGUAGE = Parameter("lang", "else as `Accept-Language` says, else de", {"type": "string", "enum": ["de", "en"]})
+_LANGUAGE = Parameter("lang", "else as `Accept-Language` says, else de", Language)
 _SESSION_ID = Parameter("id", "as in `GET /api/v1/sessions`", _TEXT)
 _SESSION_PROBLEMS = ("invalid_input", "store_unavailable", "overloaded")
 
 RECORDS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/api/v1/history"): Operation(
+        "getHistory",
         "Recorded values, one per step",
         shapes.HistoryAnswer,
         parameters=(
@@ -62,6 +66,7 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
         ),
     ),
     ("GET", "/api/v1/statistics"): Operation(
+        "getSiteStatistics",
         "Energies of the site by day, month or year",
         shapes_statistics.SiteStatisticsAnswer,
         parameters=_PERIODS,
@@ -69,6 +74,7 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
         description=f"At most {MOST_PERIODS} periods, all of them whole.",
     ),
     ("GET", "/api/v1/statistics/sessions"): Operation(
+        "getSessionStatistics",
         "Sums of charge sessions by day, month or year",
         shapes_statistics.SessionStatisticsAnswer,
         parameters=(
@@ -76,19 +82,21 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
             Parameter(
                 "group",
                 "all sessions together if absent",
-                {"type": "string", "enum": ["user", "tag", "vehicle", "charge_point"]},
+                SessionGroup,
             ),
         ),
         problems=_STORE_PROBLEMS,
         description="A session belongs to the period in which it began. Drivers are told of their own sessions.",
     ),
     ("GET", "/api/v1/statistics/reconciliation"): Operation(
+        "getReconciliation",
         "A month's charge sessions against the charge points' meters",
         shapes_statistics.ReconciliationAnswer,
         parameters=(Parameter("month", "like 2026-11; the present one if absent", _MONTH),),
         problems=_STORE_PROBLEMS,
     ),
     ("GET", "/api/v1/sessions"): Operation(
+        "listSessions",
         "Charge sessions, newest first",
         shapes_sessions.SessionsAnswer,
         parameters=(
@@ -109,6 +117,7 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
         ),
     ),
     ("GET", "/api/v1/sessions/{id}"): Operation(
+        "getSession",
         "One charge session with its segments and corrections",
         shapes_sessions.SessionAnswer,
         parameters=(_SESSION_ID,),
@@ -116,6 +125,7 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
         has_etag=True,
     ),
     ("PATCH", "/api/v1/sessions/{id}"): Operation(
+        "correctSession",
         "Correct a charge session; what stood there is kept",
         shapes_sessions.SessionAnswer,
         body=shapes_sessions.SessionBody,
@@ -123,6 +133,7 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
         problems=("malformed_body", "not_found", *_SESSION_PROBLEMS),
     ),
     ("GET", "/api/v1/sessions.csv"): Operation(
+        "exportSessionsCsv",
         "Charge sessions as CSV",
         str,
         parameters=(
@@ -139,16 +150,18 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
         media_type="text/csv",
     ),
     ("GET", "/api/v1/sessions.xlsx"): Operation(
+        "exportSessionsXlsx",
         "Charge sessions as a workbook",
-        str,
+        bytes,
         parameters=(*_FILTERS, _LANGUAGE),
         problems=("document_failed", *_SESSION_PROBLEMS),
         media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         description=f"At most {MOST_IN_A_WORKBOOK} sessions.",
     ),
     ("GET", "/api/v1/sessions.pdf"): Operation(
+        "exportSessionsPdf",
         "Charge sessions as a printed record",
-        str,
+        bytes,
         parameters=(*_FILTERS, _LANGUAGE),
         problems=_SESSION_PROBLEMS,
         media_type="application/pdf",

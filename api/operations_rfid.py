@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from api import shapes_rfid as shapes
 from api.operation import BOUNDARY, Operation, Parameter
 from api.rfid import MOST_SCANS
+from common.profiles import Outcome
 
 _TEXT = {"type": "string"}
 _NAME = Parameter("name", "a user's name; drivers only their own", _TEXT)
@@ -16,9 +17,14 @@ _PROFILE_PROBLEMS = ("malformed_body", "not_possible", "unknown_charge_point", *
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/api/v1/users/{name}/tags"): Operation(
-        "A user's RFID tags", shapes.TagsAnswer, parameters=(_NAME,), problems=("invalid_input", "not_found", *_STORE)
+        "listTags",
+        "A user's RFID tags",
+        shapes.TagsAnswer,
+        parameters=(_NAME,),
+        problems=("invalid_input", "not_found", *_STORE),
     ),
     ("POST", "/api/v1/users/{name}/tags"): Operation(
+        "addTag",
         "Give a tag to a user",
         shapes.TagShape,
         body=shapes.TagBody,
@@ -28,6 +34,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         success="201",
     ),
     ("DELETE", "/api/v1/users/{name}/tags/{tag}"): Operation(
+        "removeTag",
         "Take a tag away",
         None,
         parameters=(_NAME, Parameter("tag", "in any upper or lower case", _TEXT)),
@@ -36,12 +43,14 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         success="204",
     ),
     ("GET", "/api/v1/users/{name}/tags/learn"): Operation(
+        "getLearning",
         "Whether a card came",
         shapes.LearningAnswer,
         parameters=(_NAME,),
         problems=("invalid_input", "not_found", *_STORE),
     ),
     ("POST", "/api/v1/users/{name}/tags/learn"): Operation(
+        "beginLearning",
         "The next card that is nobody's is this user's",
         shapes.LearningAnswer,
         body=shapes.LearnBody,
@@ -51,6 +60,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         is_body_optional=True,
     ),
     ("DELETE", "/api/v1/users/{name}/tags/learn"): Operation(
+        "endLearning",
         "Wait for no card any more",
         None,
         parameters=(_NAME,),
@@ -59,9 +69,13 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         success="204",
     ),
     ("GET", "/api/v1/profiles"): Operation(
-        "Profiles: one's own, for an admin everybody's", shapes.ProfilesAnswer, problems=("invalid_input", *_STORE)
+        "listProfiles",
+        "Profiles: one's own, for an admin everybody's",
+        shapes.ProfilesAnswer,
+        problems=("invalid_input", *_STORE),
     ),
     ("POST", "/api/v1/profiles"): Operation(
+        "createProfile",
         "Add a profile",
         shapes.ProfileAnswer,
         body=shapes.ProfileBody,
@@ -70,6 +84,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         success="201",
     ),
     ("POST", "/api/v1/profiles/dry-run"): Operation(
+        "tryProfiles",
         "What a card would do, and why",
         shapes.DryRunAnswer,
         body=shapes.DryRunBody,
@@ -77,9 +92,14 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         description="Nothing is sent.",
     ),
     ("GET", "/api/v1/profiles/{id}"): Operation(
-        "One profile", shapes.ProfileAnswer, parameters=(_ID,), problems=("invalid_input", "not_found", *_STORE)
+        "getProfile",
+        "One profile",
+        shapes.ProfileAnswer,
+        parameters=(_ID,),
+        problems=("invalid_input", "not_found", *_STORE),
     ),
     ("PUT", "/api/v1/profiles/{id}"): Operation(
+        "replaceProfile",
         "Replace a profile",
         shapes.ProfileAnswer,
         body=shapes.ProfileBody,
@@ -88,15 +108,22 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         description=_ELEVATION,
     ),
     ("DELETE", "/api/v1/profiles/{id}"): Operation(
-        "Remove a profile", None, parameters=(_ID,), problems=_PERSON, description=_ELEVATION, success="204"
+        "removeProfile",
+        "Remove a profile",
+        None,
+        parameters=(_ID,),
+        problems=_PERSON,
+        description=_ELEVATION,
+        success="204",
     ),
     ("GET", "/api/v1/rfid/scans"): Operation(
+        "listScans",
         "Every scan, and what became of it: one's own, for an admin everybody's",
         shapes.ScansAnswer,
         parameters=(
             Parameter("from", "the first instant", BOUNDARY),
             Parameter("to", "the instant before which it ends", BOUNDARY),
-            Parameter("outcome", "only those", _TEXT),
+            Parameter("outcome", "only those", Outcome),
             Parameter("charge_point", "only at this one", _TEXT),
             Parameter("user", "only with this user's tags", _TEXT),
             Parameter("cursor", "`next_cursor` of the page before", _TEXT),

@@ -12,6 +12,7 @@ from typing import Any
 from api.errors import AcceptanceUnknown
 from common.errors import AppError, FieldError
 from common.problems import TITLES, problem_body
+from common.tunnel.errors import ErrorCode
 
 PROBLEMS: Mapping[str, tuple[int, str]] = {
     "bad_request": (400, TITLES["bad_request"]),
@@ -59,6 +60,26 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "store_unavailable": (503, TITLES["store_unavailable"]),
 }
 """code → (status, title)."""
+
+ON_THE_WAY = (
+    "api_unavailable",
+    "bad_path",
+    "bad_upgrade",
+    "fields_too_large",
+    "relay_stopping",
+    "relay_unavailable",
+    "site_offline",
+    "target_too_long",
+    "token_key_unknown",
+    "too_many_cancelled",
+    "too_many_requests",
+    "unknown_site",
+    *(f"tunnel_{error.name.lower()}" for error in ErrorCode if error is not ErrorCode.NONE),
+)
+"""Codes with which the relay, the edge and nginx answer in the api's place; clients meet them on every route."""
+
+CODES = tuple(sorted({*PROBLEMS, *ON_THE_WAY}))
+"""All that a client may be told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,9 @@ from api.access import Role
 from api.errors import ElevationRequired, NotAllowed, NotPossible, UnknownChargePoint
 from api.inputs import whole_number
 from api.periods import boundary
+from api.shapes import WishedLimit
 from api.shapes_rfid import (
+    CommandPurpose,
     DryRunAnswer,
     LearningAnswer,
     LearningStatus,
@@ -29,6 +31,7 @@ from api.shapes_rfid import (
 )
 from api.sight import Sight
 from common import commands
+from common.commands import Status
 from common.errors import AppError, FieldError
 from common.model import SiteState
 from common.profiles import DAYS, SITE_WIDE_REFUSED, WISHES, Decision, Outcome, Profile
@@ -206,7 +209,9 @@ def learning_shape(row: LearningRow | None, now: float) -> LearningAnswer:
 
 
 def profile_shape(profile: Profile) -> ProfileAnswer:
-    optional = {name: profile.wishes[name] for name in WISHES if name in profile.wishes}
+    optional: dict[str, Any] = {name: profile.wishes[name] for name in WISHES if name in profile.wishes}
+    if "limit" in optional:
+        optional["limit"] = msgspec.convert(optional["limit"], WishedLimit)
     return ProfileAnswer(
         id=str(profile.id),
         name=profile.name,
@@ -233,7 +238,7 @@ def scan_shape(row: ScanRow) -> ScanAnswer:
         profile=row.profile,
         outcome=Outcome(row.outcome),
         detail=row.detail,
-        commands=[ScanCommandShape(one.id, one.purpose, one.status) for one in row.commands],
+        commands=[ScanCommandShape(one.id, CommandPurpose(one.purpose), Status(one.status)) for one in row.commands],
     )
 
 

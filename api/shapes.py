@@ -4,20 +4,24 @@ The parts of the state are the model's own classes; only what the API adds stand
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Literal
 
 import msgspec
 
-from common.commands import EVENT_TYPE, Status
-from common.live_events import SCAN_EVENT, SessionEventType
-from common.model import Battery, ChargePoint, Device, Grid, Home, Mode, Number, Pv, Vehicle
-from common.profiles import Outcome
+from common.commands import Status
+from common.model import Battery, ChargePoint, Device, Grid, Home, Limit, Mode, Number, Pv, Vehicle
 
 END = r"$(?!\n)"
 """The end of a pattern: Python's `$` alone also stands before a last newline."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Instant = Annotated[str, msgspec.Meta(description="RFC 3339, UTC", examples=["2026-11-23T10:15:30Z"])]
+Instant = Annotated[
+    str,
+    msgspec.Meta(
+        description="RFC 3339, UTC", examples=["2026-11-23T10:15:30Z"], extra_json_schema={"format": "date-time"}
+    ),
+]
 Seq = Annotated[int, msgspec.Meta(description="grows with every change")]
 
 
@@ -37,6 +41,8 @@ class SocLimit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_fiel
     soc_percent: Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
+WishedLimit = NoLimit | EnergyLimit | SocLimit
+
 Ampere = Annotated[
     int, msgspec.Meta(ge=1, le=450, description="within the charge point's `capabilities`; more than 32 is for DC")
 ]
@@ -47,7 +53,7 @@ class ChargePointBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     mode: Mode | msgspec.UnsetType = msgspec.UNSET
     current_a: Ampere | msgspec.UnsetType = msgspec.UNSET
-    limit: NoLimit | EnergyLimit | SocLimit | msgspec.UnsetType = msgspec.UNSET
+    limit: WishedLimit | msgspec.UnsetType = msgspec.UNSET
     is_enabled: bool | msgspec.UnsetType = msgspec.UNSET
     vehicle: (
         Annotated[
@@ -89,23 +95,55 @@ class NoBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Nothing, or an empty object."""
 
 
+class Wishes(msgspec.Struct, frozen=True):
+    """Those of a command; what was not wished for is not there."""
+
+    mode: Mode | msgspec.UnsetType = msgspec.UNSET
+    current_a: int | msgspec.UnsetType = msgspec.UNSET
+    limit: Limit | msgspec.UnsetType = msgspec.UNSET
+    is_enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    vehicle: str | msgspec.UnsetType = msgspec.UNSET
+    soc_percent: int | msgspec.UnsetType = msgspec.UNSET
+    pv_min_current_a: int | msgspec.UnsetType = msgspec.UNSET
+    min_pv_current_a: int | msgspec.UnsetType = msgspec.UNSET
+    max_price_per_kwh: Number | msgspec.UnsetType = msgspec.UNSET
+    phases: int | msgspec.UnsetType = msgspec.UNSET
+    reset_energy: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What the wallbox itself shows of a command's wishes; null, or not there: nobody knows."""
+
+    mode: Mode | msgspec.UnsetType | None = msgspec.UNSET
+    current_a: Number | msgspec.UnsetType | None = msgspec.UNSET
+    limit: Limit | msgspec.UnsetType | None = msgspec.UNSET
+    is_enabled: bool | msgspec.UnsetType | None = msgspec.UNSET
+    vehicle: str | msgspec.UnsetType | None = msgspec.UNSET
+    soc_percent: Number | msgspec.UnsetType | None = msgspec.UNSET
+    pv_min_current_a: Number | msgspec.UnsetType | None = msgspec.UNSET
+    min_pv_current_a: Number | msgspec.UnsetType | None = msgspec.UNSET
+    max_price_per_kwh: Number | msgspec.UnsetType | None = msgspec.UNSET
+    phases: int | msgspec.UnsetType | None = msgspec.UNSET
+    reset_energy: Annotated[
+        Number | msgspec.UnsetType | None, msgspec.Meta(description="Wh counted for the running charge")
+    ] = msgspec.UNSET
+
+
 class CommandAnswer(msgspec.Struct, frozen=True):
     """What became of a command. It is settled unless `accepted` or `published`; only the wallbox itself confirms.
 
     `confirmed`: the wallbox's own values show the wish. `timed_out`: never sent, or sent and not shown, or undone.
     `rejected`: the wallbox's limits forbid it; it was not sent. `superseded`: a newer command or somebody at the
     wallbox changed the same thing. A confirmed command may still become `published` again, when openWB 2.x undoes it
-    and it is sent anew, and then anything else. `previous` and `observed` have the names of `requested` with the
-    wallbox's own values, as far as they are known; for `reset_energy` the counted Wh. `affects` names the other charge
-    points that the wallbox changes too.
+    and it is sent anew, and then anything else. `affects` names the other charge points that the wallbox changes too.
     """
 
     id: str
     status: Status
     charge_point: Annotated[str | None, msgspec.Meta(description="null: the whole site")]
-    requested: dict[str, Any]
-    previous: Annotated[dict[str, Any], msgspec.Meta(description="just before it was sent")]
-    observed: Annotated[dict[str, Any], msgspec.Meta(description="the newest")]
+    requested: Wishes
+    previous: Annotated[Shown, msgspec.Meta(description="just before it was sent")]
+    observed: Annotated[Shown, msgspec.Meta(description="the newest")]
     detail: Annotated[str | None, msgspec.Meta(description="for people")]
     affects: list[str]
     accepted_at: Instant
@@ -113,9 +151,16 @@ class CommandAnswer(msgspec.Struct, frozen=True):
     settled_at: Instant | None
 
 
+class Generation(StrEnum):
+    """Of openWB."""
+
+    V1 = "1.9"
+    V2 = "2.x"
+
+
 class SiteId(msgspec.Struct, frozen=True):
     name: str
-    openwb_generation: str
+    openwb_generation: Generation
     openwb_version: str | None
     is_secondary: Annotated[bool, msgspec.Meta(description="another wallbox leads this one, and takes its commands")]
 
@@ -198,111 +243,5 @@ class HistoryAnswer(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     resolution_s: int
     from_: Instant
     to: Instant
-    series: dict[str, list[int | float | bool | None]]
+    series: Annotated[dict[str, list[Number | None]], msgspec.Meta(description="what is true or false is 1 or 0")]
     starts_at: list[Instant] | msgspec.UnsetType = msgspec.UNSET
-
-
-OccurredAt = Annotated[Instant | None, msgspec.Meta(description="when the wallbox's news came; null: unknown")]
-
-
-class LiveSnapshot(msgspec.Struct, frozen=True, tag_field="type", tag="snapshot"):
-    """The state as a whole; it replaces everything the client knew, its number too."""
-
-    seq: Seq
-    occurred_at: Instant
-    state: StateAnswer
-
-
-class LiveChange(msgspec.Struct, frozen=True, tag_field="type", tag="change"):
-    """path → new value. Null: unknown now, or a part that is gone; apply nulls before the paths below them."""
-
-    seq: Seq
-    occurred_at: OccurredAt
-    changes: dict[str, Any]
-
-
-class CommandEvent(msgspec.Struct, frozen=True, tag_field="type", tag=EVENT_TYPE):
-    """What became of anybody's command; it replaces what was known of this command."""
-
-    command: CommandAnswer
-
-
-class SessionStarted(msgspec.Struct, frozen=True, tag_field="type", tag=SessionEventType.STARTED.value):
-    """A charge session began. `id` is that of `GET sessions/{id}`; null while the database is away."""
-
-    id: int | None
-    charge_point: str
-    started_at: Instant
-    ended_at: Instant | None
-    energy_wh: int | None
-
-
-class SessionEnded(msgspec.Struct, frozen=True, tag_field="type", tag=SessionEventType.ENDED.value):
-    """A charge session ended: told about a minute after the plug was pulled, since a plug may be put back at once.
-
-    `charge_points.{id}.is_plugged` changes as soon as the wallbox says so.
-    """
-
-    id: int | None
-    charge_point: str
-    started_at: Instant
-    ended_at: Instant | None
-    energy_wh: int | None
-
-
-class CardScanned(msgspec.Struct, frozen=True, tag_field="type", tag=SCAN_EVENT):
-    """A card was held to a reader, or more is known of what became of it; whose it was is not told.
-
-    `charge_point` is null when the wallbox did not say at which one.
-    """
-
-    charge_point: str | None
-    scanned_at: Instant
-    outcome: Outcome
-
-
-class LiveEvent(msgspec.Struct, frozen=True, tag_field="type", tag="event"):
-    """What changed no value. Told whatever `fields` selects, but not those of before a snapshot."""
-
-    seq: Seq
-    occurred_at: OccurredAt
-    event: CommandEvent | SessionStarted | SessionEnded | CardScanned
-
-
-class TopicsAnswer(msgspec.Struct, frozen=True):
-    topics: Annotated[dict[str, str], msgspec.Meta(description="topic → payload as received")]
-
-
-class HealthAnswer(msgspec.Struct, frozen=True):
-    status: Literal["ok"]
-
-
-class ComponentShape(msgspec.Struct, frozen=True):
-    status: Literal["ok", "starting", "failing", "disabled"]
-    detail: str | None = None
-
-
-class ReadyAnswer(msgspec.Struct, frozen=True):
-    status: Literal["ok"]
-    components: dict[str, ComponentShape]
-
-
-class FaultShape(msgspec.Struct, frozen=True):
-    field: str
-    message: str
-
-
-class ProblemShape(msgspec.Struct, frozen=True):
-    """RFC 9457. `code` is one of docs/errors.md.
-
-    `errors` is there for bad input, `components` for not_ready, `command_id` for acceptance_unknown.
-    """
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str | msgspec.UnsetType = msgspec.UNSET
-    errors: list[FaultShape] | msgspec.UnsetType = msgspec.UNSET
-    components: dict[str, ComponentShape] | msgspec.UnsetType = msgspec.UNSET
-    command_id: str | msgspec.UnsetType = msgspec.UNSET

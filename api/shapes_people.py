@@ -1,15 +1,16 @@
 """The bodies of logins, users, devices, second factors and the audit; like shapes.py, which has the others. Pure."""
 
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 
 import msgspec
 
 from api import instants
+from api.access import Role
 from api.shapes import END, Instant, Name
 from common.security.passwords import LONGEST, SHORTEST
 from common.store.rows_people import Account, AuditRow, DeviceRow
 
-RoleName = Literal["viewer", "driver", "admin"]
 Password = Annotated[str, msgspec.Meta(min_length=SHORTEST, max_length=LONGEST, description="10 to 256 characters")]
 Code = Annotated[
     str,
@@ -31,7 +32,7 @@ Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 class UserShape(msgspec.Struct, frozen=True):
     name: str
-    role: RoleName
+    role: Role
 
 
 class LoginBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -125,7 +126,7 @@ class MeAnswer(msgspec.Struct, frozen=True):
     """`elevated_until` is null unless this session entered a code within the last 5 minutes."""
 
     name: str
-    role: RoleName
+    role: Role
     has_totp: bool
     elevated_until: Instant | None
     charge_points: Annotated[list[str] | None, msgspec.Meta(description="those that you are limited to; null: all")]
@@ -138,12 +139,25 @@ class PasswordBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     new_password: Password
 
 
+class LoginKind(StrEnum):
+    APP = "app"
+    PAIRED = "paired"
+    LEGACY = "legacy"
+
+
+class TokenScope(StrEnum):
+    """`read`: look. `control`: commands."""
+
+    READ = "read"
+    CONTROL = "control"
+
+
 class DeviceShape(msgspec.Struct, frozen=True):
     """`seen_at` may lag by a minute."""
 
     id: str
     name: str
-    kind: Annotated[Literal["app", "paired", "legacy"], msgspec.Meta(description="legacy: the existing app")]
+    kind: Annotated[LoginKind, msgspec.Meta(description="legacy: the existing app")]
     is_current: Annotated[bool, msgspec.Meta(description="the one that asks")]
     created_at: Instant
     seen_at: Instant
@@ -155,7 +169,7 @@ class DeviceShape(msgspec.Struct, frozen=True):
         return cls(
             id=row.id,
             name=row.name,
-            kind=row.kind,  # type: ignore[arg-type]  # of the other kind there are no devices, see me.py
+            kind=LoginKind(row.kind),
             is_current=row.id == current_id,
             created_at=instants.text(row.created_at),
             seen_at=instants.text(row.seen_at),
@@ -174,10 +188,7 @@ class DeviceBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 class ApiTokenBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: Name
-    scopes: Annotated[
-        list[Literal["read", "control"]],
-        msgspec.Meta(min_length=1, max_length=2, description="read: look; control: commands"),
-    ]
+    scopes: Annotated[list[TokenScope], msgspec.Meta(min_length=1, max_length=2)]
     expires_in_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
 
 
@@ -186,7 +197,7 @@ class ApiTokenShape(msgspec.Struct, frozen=True):
 
     id: str
     name: str
-    scopes: list[str]
+    scopes: list[TokenScope]
     created_at: Instant
     expires_at: Instant
     used_at: Instant | None
@@ -198,7 +209,7 @@ class ApiTokenShape(msgspec.Struct, frozen=True):
         return cls(
             id=row.id,
             name=row.name,
-            scopes=list(row.scopes),
+            scopes=[TokenScope(scope) for scope in row.scopes],
             created_at=instants.text(row.created_at),
             expires_at=instants.text(row.expires_at),
             used_at=instants.text(row.seen_at) if was_used else None,
@@ -218,7 +229,7 @@ class ApiTokenAnswer(ApiTokenShape, frozen=True, kw_only=True):
 
 class AccountShape(msgspec.Struct, frozen=True):
     name: str
-    role: RoleName
+    role: Role
     is_disabled: bool
     has_totp: bool
     charge_points: Annotated[list[str] | None, msgspec.Meta(description="those that the user is limited to; null: all")]
@@ -229,7 +240,7 @@ class AccountShape(msgspec.Struct, frozen=True):
         user = account.user
         return cls(
             name=user.name,
-            role=user.role,  # type: ignore[arg-type]  # nothing else is ever stored
+            role=Role(user.role),
             is_disabled=user.is_disabled,
             has_totp=user.totp_secret is not None,
             charge_points=None if account.charge_points is None else list(account.charge_points),
@@ -246,14 +257,14 @@ class UserBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Name, msgspec.Meta(description="letters of one script, and none that look like another user's name")
     ]
     password: Password
-    role: RoleName
+    role: Role
     charge_points: ChargePoints | None = None
 
 
 class UserChangeBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """At least one. A new password, and disabling, end all of the user's logins and tokens."""
 
-    role: RoleName | msgspec.UnsetType = msgspec.UNSET
+    role: Role | msgspec.UnsetType = msgspec.UNSET
     is_disabled: bool | msgspec.UnsetType = msgspec.UNSET
     charge_points: ChargePoints | msgspec.UnsetType | None = msgspec.UNSET
     password: Password | msgspec.UnsetType = msgspec.UNSET

@@ -1,11 +1,12 @@
 """The bodies of tags, profiles and scans, as api/shapes.py has those of the rest. Pure."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from api.shapes import END, Ampere, EnergyLimit, Instant, Name, NoLimit, SocLimit
+from api.shapes import END, Ampere, Instant, Name, WishedLimit
+from common.commands import Status
 from common.model import Mode
 from common.profiles import Day, Outcome
 
@@ -73,7 +74,7 @@ class ProfileBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True, renam
     charge_point: Annotated[ChargePointId | None, msgspec.Meta(description="null: any")] = None
     mode: Mode | msgspec.UnsetType = msgspec.UNSET
     current_a: Ampere | msgspec.UnsetType = msgspec.UNSET
-    limit: NoLimit | EnergyLimit | SocLimit | msgspec.UnsetType = msgspec.UNSET
+    limit: WishedLimit | msgspec.UnsetType = msgspec.UNSET
     weekdays: Annotated[list[Day], msgspec.Meta(max_length=7)] = []
     from_: Hour | None = None
     until: Hour | None = None
@@ -90,7 +91,7 @@ class ProfileAnswer(msgspec.Struct, frozen=True, rename={"from_": "from"}, kw_on
     charge_point: str | None
     mode: Mode | msgspec.UnsetType = msgspec.UNSET
     current_a: int | msgspec.UnsetType = msgspec.UNSET
-    limit: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    limit: WishedLimit | msgspec.UnsetType = msgspec.UNSET
     weekdays: list[Day]
     from_: Hour | None
     until: Hour | None
@@ -112,9 +113,9 @@ class DryRunBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class DryRunAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`outcome` is `apply`, or why nothing would be done; `reasons` go through the profiles in their order."""
+    """`reasons` go through the profiles in their order."""
 
-    outcome: str
+    outcome: Annotated[str, msgspec.Meta(description="`apply`, or an outcome of scans that says why nothing is done")]
     user: str | None
     profile: ProfileAnswer | None
     charge_point: str | None
@@ -123,12 +124,17 @@ class DryRunAnswer(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[str]
 
 
+class CommandPurpose(StrEnum):
+    APPLY = "apply"
+    RESTORE = "restore"
+
+
 class ScanCommandShape(msgspec.Struct, frozen=True):
     """`GET commands/{id}` has the whole of it, for a day."""
 
     id: str
-    purpose: Annotated[str, msgspec.Meta(description="`apply` or `restore`")]
-    status: str
+    purpose: CommandPurpose
+    status: Status
 
 
 class ScanAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,12 @@
 """The bodies about charge sessions, as the types that check what comes in and make the OpenAPI document. Pure."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from api.shapes import END, Instant
+from common.model import Mode
 
 Wh = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -16,6 +18,14 @@ Amount = Annotated[
         examples=["3.27450"],
     ),
 ]
+
+
+class Origin(StrEnum):
+    """`recorded`: by the edge itself. `log`: only the wallbox's own log has it. `import`: from an older system."""
+
+    RECORDED = "recorded"
+    LOG = "log"
+    IMPORT = "import"
 
 
 class SourcesShape(msgspec.Struct, frozen=True):
@@ -54,11 +64,11 @@ class SessionShape(msgspec.Struct, frozen=True):
     cost: CostShape | None
     soc_start_percent: int | None
     soc_end_percent: int | None
-    mode: Annotated[str | None, msgspec.Meta(description="in which most of the energy was charged")]
+    mode: Annotated[Mode | None, msgspec.Meta(description="in which most of the energy was charged")]
     vehicle: str | None
     tag: str | None
     user: str | None
-    origin: Annotated[str, msgspec.Meta(description="`recorded`; `log`: only the wallbox's own log has it; `import`")]
+    origin: Origin
     is_corrected: bool
 
 
@@ -75,7 +85,7 @@ class SegmentShape(msgspec.Struct, frozen=True):
     started_at: Instant
     ended_at: Instant | None
     is_charging: bool
-    mode: str | None
+    mode: Mode | None
     meter_start_wh: int | None
     meter_end_wh: int | None
     grid_wh: int | None

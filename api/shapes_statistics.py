@@ -1,12 +1,14 @@
 """The bodies of the statistics, as the types that make the OpenAPI document. Pure; see shapes.py for the others."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from api.shapes import Instant
+from common.local_time import Unit
+from common.store.rollup_rows import Method
+from common.store.rows import SessionGroup
 
-MethodName = Literal["meter", "power", "mixed"]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100, description="to one decimal place")]
 Wh = Annotated[int | None, msgspec.Meta(description="Wh; null: nothing is known")]
 
@@ -31,12 +33,12 @@ class SiteEnergies(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     consumption_wh: Wh
     self_consumption_percent: Percent | None
     autarky_percent: Percent | None
-    methods: dict[str, MethodName]
+    methods: dict[str, Method]
     covered_percent: dict[str, Percent]
 
 
 class SiteStatisticsAnswer(msgspec.Struct, frozen=True):
-    by: Literal["day", "month", "year"]
+    by: Unit
     time_zone: str
     items: list[SiteEnergies]
     total: SiteEnergies
@@ -76,9 +78,9 @@ class PeriodTotals(GroupTotals, frozen=True, rename={"from_": "from"}, kw_only=T
 class SessionStatisticsAnswer(msgspec.Struct, frozen=True):
     """`items` are the periods and groups that have sessions, `totals` each group over all periods."""
 
-    by: Literal["day", "month", "year"]
+    by: Unit
     time_zone: str
-    group: Literal["user", "tag", "vehicle", "charge_point"] | None
+    group: SessionGroup | None
     items: list[PeriodTotals]
     totals: list[GroupTotals]
     total: SessionTotals
@@ -100,7 +102,7 @@ class ReconciledChargePoint(msgspec.Struct, frozen=True):
 
     charge_point: str
     meter_wh: int
-    method: MethodName | None
+    method: Method | None
     covered_s: int
     sessions: int
     sessions_without_energy: int

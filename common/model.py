@@ -29,19 +29,39 @@ class Mode(StrEnum):
     ECO = "eco"
 
 
+class FaultLevel(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LimitType(StrEnum):
+    NONE = "none"
+    ENERGY = "energy"
+    SOC = "soc"
+
+
+class DeviceKind(StrEnum):
+    """`consumer`: a meter of its own. `smarthome`: switched by the wallbox. `meter`: a counter below the grid's."""
+
+    CONSUMER = "consumer"
+    SMARTHOME = "smarthome"
+    METER = "meter"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`level` is ok, warning or error; `text` is the wallbox's own words (often German), never parsed for logic."""
+    """`text` is the wallbox's own words (often German), never parsed for logic."""
 
-    level: str = "ok"
+    level: FaultLevel = FaultLevel.OK
     text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """When instant charging ends: `type` is none, energy (then `energy_wh` counts) or soc (`soc_percent`)."""
+    """When instant charging ends: with the type energy `energy_wh` counts, with soc `soc_percent`."""
 
-    type: str = "none"
+    type: LimitType = LimitType.NONE
     energy_wh: Number | None = None
     soc_percent: Number | None = None
 
@@ -59,7 +79,7 @@ class Capabilities:
     is_mode_site_wide: bool = False
     lowest_current_a: Number = 6
     highest_current_a: Number = 32
-    limit_types: tuple[str, ...] = ()
+    limit_types: tuple[LimitType, ...] = ()
     can_enable: bool = False
     can_assign_vehicle: bool = False
     can_set_soc: bool = False
@@ -154,11 +174,10 @@ class ChargePoint:
 class Device:
     """A load that the wallbox measures beside the charge points.
 
-    `kind` is consumer (a meter of its own), smarthome (switched by the wallbox) or meter (a counter below the grid's).
     `power_w` consumption +. `is_on` is the relay of a smarthome device; `temperatures_c` are its three sensors.
     """
 
-    kind: str
+    kind: DeviceKind
     name: str | None = None
     power_w: Number | None = None
     energy_wh: Number | None = None

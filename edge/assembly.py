@@ -12,10 +12,13 @@ from common.model import (
     Capabilities,
     ChargePoint,
     Device,
+    DeviceKind,
     Fault,
+    FaultLevel,
     Grid,
     Home,
     Limit,
+    LimitType,
     Meta,
     Number,
     PerPhase,
@@ -69,7 +72,7 @@ def assemble(
         },
         tariff=_priced(Tariff(**tariff), now) if (tariff := _part(tree, "tariff")) is not None else None,
         devices={
-            identifier: Device(kind=identifier.partition("-")[0], **_leaves(device))
+            identifier: Device(kind=DeviceKind(identifier.partition("-")[0]), **_leaves(device))
             for identifier, device in sorted(tree.get("devices", {}).items())
         },
         vehicles={
@@ -146,7 +149,7 @@ def _limit(parts: Mapping[str, Any]) -> Limit | None:
     if kind is None:
         return None
     return Limit(
-        type=kind,
+        type=LimitType(kind),
         energy_wh=parts.get("energy_wh") if kind == "energy" else None,
         soc_percent=parts.get("soc_percent") if kind == "soc" else None,
     )
@@ -159,4 +162,4 @@ def _worst_fault(parts: Mapping[str, Any]) -> Fault | None:
     if not candidates:
         return None
     worst = max(candidates, key=lambda part: _SEVERITY[part["level"]])
-    return Fault(level=worst["level"], text=None if worst["level"] == "ok" else worst.get("text"))
+    return Fault(level=FaultLevel(worst["level"]), text=None if worst["level"] == "ok" else worst.get("text"))

@@ -1,7 +1,9 @@
 """The API's own description, for programs and for people. Made once; it never changes while the process runs."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import msgspec
 from sanic import HTTPResponse, Request
@@ -13,7 +15,13 @@ _HTML_HEADERS = {"cache-control": "no-store", "content-security-policy": docs_pa
 
 
 async def document(request: Request) -> HTTPResponse:
-    raw, digest = _document()
+    raw, digest = _encoded(openapi.document)
+    return tagged_answer(request, raw, digest)
+
+
+async def legacy_document(request: Request) -> HTTPResponse:
+    """The existing app's routes."""
+    raw, digest = _encoded(openapi.legacy_document)
     return tagged_answer(request, raw, digest)
 
 
@@ -28,11 +36,11 @@ async def setup(_request: Request) -> HTTPResponse:
 
 
 @cache
-def _document() -> tuple[msgspec.Raw, str]:
-    encoded = msgspec.json.encode(openapi.document())
+def _encoded(document: Callable[[], dict[str, Any]]) -> tuple[msgspec.Raw, str]:
+    encoded = msgspec.json.encode(document())
     return msgspec.Raw(encoded), hashlib.sha256(encoded).hexdigest()
 
 
 @cache
 def _page() -> str:
-    return docs_page.page(openapi.document())
+    return docs_page.page(openapi.document(), openapi.legacy_document())

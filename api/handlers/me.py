@@ -41,7 +41,7 @@ async def me(request: Request) -> HTTPResponse:
     return json_answer(
         MeAnswer(
             name=user.name,
-            role=Role(user.role).value,
+            role=Role(user.role),
             has_totp=user.totp_secret is not None,
             elevated_until=instants.text(until) if until else None,
             charge_points=None if login.sight.key is None else list(login.sight.key),

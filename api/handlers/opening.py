@@ -113,7 +113,7 @@ def answer(request: Request, account: Account, session_id: str, refresh_token: s
         is_limited=account.charge_points is not None,
         has_totp=user.totp_secret is not None,
     )
-    return LoginAnswer(token, refresh_token, ACCESS_TTL_S, UserShape(user.name, Role(user.role).value))
+    return LoginAnswer(token, refresh_token, ACCESS_TTL_S, UserShape(user.name, Role(user.role)))
 
 
 async def _add_device(

@@ -8,7 +8,7 @@ named here on purpose.
 from collections.abc import Callable
 from typing import Any
 
-from common.model import Capabilities, Mode
+from common.model import Capabilities, LimitType, Mode
 from edge.openwb import parsing
 from edge.openwb.dialect import Dialect, Fill, Gate, Look, Range, Reading, plain
 from edge.openwb.discretion import discreet, discreet_content
@@ -265,7 +265,7 @@ def _capabilities(number: str, look: Look) -> Capabilities:
         is_mode_site_wide=True,
         lowest_current_a=max(6, lowest) if isinstance(lowest, int) else 6,
         highest_current_a=highest if isinstance(highest, int) and highest >= 6 else 32,
-        limit_types=("none", "energy", "soc") if has_soc else ("none", "energy"),
+        limit_types=tuple(LimitType) if has_soc else (LimitType.NONE, LimitType.ENERGY),
         can_enable=True,
         can_set_soc=has_soc and look(f"fact.has_manual_soc.{number}") is True,
         can_set_pv_min_current=is_of_two,

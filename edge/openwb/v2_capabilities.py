@@ -4,7 +4,7 @@ The currents are bounded by the charge point's template and by that of the assig
 to 32 A and silently caps what it uses.
 """
 
-from common.model import Capabilities, Mode, Number
+from common.model import Capabilities, LimitType, Mode, Number
 from edge.openwb.dialect import Look
 from edge.openwb.v2_objects import SECTIONS
 
@@ -30,7 +30,7 @@ def capabilities(number: str, look: Look) -> Capabilities:
         + ((Mode.SCHEDULED, Mode.STOP) if known else ()),
         lowest_current_a=lowest,
         highest_current_a=highest,
-        limit_types=("none", "energy", "soc") if known else (),
+        limit_types=tuple(LimitType) if known else (),
         can_enable=True,
         can_assign_vehicle=True,
         can_set_soc=look(f"fact.has_soc_module.{vehicle}") is True,

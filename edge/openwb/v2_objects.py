@@ -6,7 +6,7 @@ Each function takes decoded JSON, never null, and returns a value, None for unkn
 from collections.abc import Callable
 from typing import Any
 
-from common.model import Limit, Mode, Number
+from common.model import Limit, LimitType, Mode, Number
 from edge.openwb import json_values
 from edge.openwb.dialect import Range
 from edge.openwb.json_values import member
@@ -23,7 +23,7 @@ MODES = {
     "standby": Mode.STANDBY,  # until 2.1
 }
 
-_LIMITS = {"none": "none", "amount": "energy", "soc": "soc"}
+_LIMITS = {"none": LimitType.NONE, "amount": LimitType.ENERGY, "soc": LimitType.SOC}
 _FAULTS = {0: "ok", 1: "warning", 2: "error"}
 
 

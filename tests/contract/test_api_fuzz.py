@@ -1,4 +1,4 @@
-"""Schemathesis asks every route of the OpenAPI document what it says it takes, and what it says it does not take.
+"""Schemathesis asks every route of the OpenAPI documents what they say they take, and what they say they do not.
 
 All checks are on, for nobody and every role, of which the driver is limited to a charge point; a new route is asked by
 itself. It runs as a program of its own against a real api, always with the same seed.
@@ -25,10 +25,10 @@ from tests.kit.servers import RedisServer
 from tests.kit.states import SITE
 
 LEFT_OUT = {
-    "get_api_v1_live": "answers 101 and goes on as a websocket: test_live.py",
-    "post_api_v1_auth_logout": "these end the login that asks all else, or its elevation: test_people.py",
-    "delete_api_v1_me_devices_id": "finds its own login among the devices",
-    "delete_api_v1_me_totp": "as above",
+    "connectLive": "answers 101 and goes on as a websocket: test_live.py",
+    "logout": "these end the login that asks all else, or its elevation: test_people.py",
+    "removeDevice": "finds its own login among the devices",
+    "removeTotp": "as above",
 }
 
 CONFIG = """\
@@ -69,17 +69,18 @@ def api(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -> 
 @pytest.mark.parametrize("who", ["nobody", "viewer", "driver", "admin"])
 def test_the_api_is_what_its_document_says(api: RunningApi, tmp_path: Path, who: str) -> None:
     """No 5xx by a bug, only documented answers of documented forms, nothing invalid accepted, no login forgotten."""
-    (tmp_path / "openapi.json").write_bytes(msgspec.json.encode(openapi.document()))
+    for name, document in (("openapi", openapi.document()), ("legacy", openapi.legacy_document())):
+        (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(document))
     (tmp_path / "schemathesis.toml").write_text(CONFIG.format(token=json.dumps(_token(api, who))))
     # The edges of every schema for one who may ask for all, and some of each for the others.
     phases = ["--phases", "coverage" if who == "admin" else "fuzzing", "--max-examples", "1"]
-    command = [str(Path(sys.executable).parent / "st"), "run", "openapi.json", "--url", str(api.lan.base_url), *phases]
-    options = ["--seed", "7", "--no-shrink", "--no-color", "--warnings", "off"]
+    options = ["--url", str(api.lan.base_url), *phases]
+    options += ["--seed", "7", "--no-shrink", "--no-color", "--warnings", "off"]
     left_out = [option for known in LEFT_OUT for option in ("--exclude-operation-id", known)]
-    done = subprocess.run(
-        [*command, *options, *left_out], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
+    for name, more in (("openapi.json", left_out), ("legacy.json", [])):
+        command = [str(Path(sys.executable).parent / "st"), "run", name, *options, *more]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+        assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
 
 
 def _token(api: RunningApi, who: str) -> str:

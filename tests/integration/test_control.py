@@ -22,7 +22,7 @@ from api.handlers import control as handlers
 from common import keys
 from common.commands import Command, CommandRecord, Status, accepted
 from common.live_events import ScanEvent, SessionEvent, SessionEventType
-from common.model import Capabilities, Mode, SiteState
+from common.model import Capabilities, LimitType, Mode, SiteState
 from common.store import users
 from common.store.bind import open_store
 from tests.kit.api_client import RunningApi, problem, running_api
@@ -32,7 +32,10 @@ from tests.kit.states import SITE
 from tests.kit.waiting import eventually
 
 OFFERED = Capabilities(
-    modes=(Mode.INSTANT, Mode.PV, Mode.STOP), limit_types=("none", "energy"), highest_current_a=16, can_enable=True
+    modes=(Mode.INSTANT, Mode.PV, Mode.STOP),
+    limit_types=(LimitType.NONE, LimitType.ENERGY),
+    highest_current_a=16,
+    can_enable=True,
 )
 OFFERING = replace(SITE, charge_points={"1": replace(SITE.charge_points["1"], capabilities=OFFERED)})
 POINT = "/api/v1/chargepoints/1"

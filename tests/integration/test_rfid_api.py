@@ -9,7 +9,7 @@ from typing import Any
 import pyotp
 import pytest
 
-from common.model import Capabilities, Mode
+from common.model import Capabilities, LimitType, Mode
 from common.store import scans, tags, users
 from common.store.bind import Store, open_store
 from common.store.rows import ScanCommand, ScanRow
@@ -26,7 +26,9 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 def api(tmp_path_factory: pytest.TempPathFactory, redis_server: Any) -> Iterator[RunningApi]:
     redis_server.flush()
     edge = EdgeDouble(redis_server.url)
-    can = Capabilities(modes=(Mode.INSTANT, Mode.PV), lowest_current_a=6, limit_types=("none", "energy"))
+    can = Capabilities(
+        modes=(Mode.INSTANT, Mode.PV), lowest_current_a=6, limit_types=(LimitType.NONE, LimitType.ENERGY)
+    )
     points = {number: replace(SITE.charge_points["1"], capabilities=can) for number in ("1", "2")}
     edge.tell(replace(SITE, charge_points=points))
     edge.beat()

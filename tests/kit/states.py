@@ -1,6 +1,6 @@
 """A site of the tests: everything of it known, to be changed with dataclasses.replace."""
 
-from common.model import Battery, ChargePoint, Grid, Home, Limit, Meta, Mode, Pv, SiteState
+from common.model import Battery, ChargePoint, Grid, Home, Limit, LimitType, Meta, Mode, Pv, SiteState
 
 SITE = SiteState(
     meta=Meta(generation="1.9", version="1.9.304", is_stale=False),
@@ -27,7 +27,7 @@ SITE = SiteState(
             meter_wh=2310482,
             mode=Mode.PV,
             current_a=16,
-            limit=Limit(type="energy", energy_wh=10000),
+            limit=Limit(type=LimitType.ENERGY, energy_wh=10000),
         )
     },
 )

@@ -16,12 +16,12 @@ from api.shapes import ChargePointBody
 from common import commands
 from common.commands import WISHES, Command, accepted
 from common.errors import AppError, FieldError
-from common.model import Capabilities, ChargePoint, Mode, SiteState, Vehicle
+from common.model import Capabilities, ChargePoint, LimitType, Mode, SiteState, Vehicle
 from tests.kit.states import SITE
 
 ALL = Capabilities(
     modes=tuple(Mode),
-    limit_types=("none", "energy", "soc"),
+    limit_types=(LimitType.NONE, LimitType.ENERGY, LimitType.SOC),
     lowest_current_a=8,
     highest_current_a=16,
     can_enable=True,
@@ -146,7 +146,7 @@ def test_the_charge_points_own_range_counts(wishes: dict[str, Any], error: type[
 
 def test_what_is_offered_is_named() -> None:
     """Modes and limits, of those there are."""
-    state = site(replace(ALL, modes=(Mode.PV, Mode.STOP), limit_types=("none",)))
+    state = site(replace(ALL, modes=(Mode.PV, Mode.STOP), limit_types=(LimitType.NONE,)))
     with pytest.raises(NotPossible) as caught:
         control.check_possible(state, "1", {"mode": "eco", "limit": {"type": "energy", "energy_wh": 1}})
     assert caught.value.faults["mode"].endswith("possible: pv, stop")

@@ -16,6 +16,7 @@ from common.model import (
     Capabilities,
     ChargePoint,
     Device,
+    DeviceKind,
     Limit,
     Mode,
     SiteState,
@@ -71,7 +72,7 @@ def test_devices_vehicles_and_prices_are_shown_and_told_alike() -> None:
     """By id, with instants as everywhere, and only what is selected."""
     rich = replace(
         SITE,
-        devices={"smarthome-1": Device(kind="smarthome", name="Boiler", power_w=900)},
+        devices={"smarthome-1": Device(kind=DeviceKind.SMARTHOME, name="Boiler", power_w=900)},
         vehicles={"0": Vehicle(name="Standard"), "3": Vehicle(name="Zoe", soc_percent=40)},
         tariff=Tariff(price_per_kwh=0.3, prices=((0, 0.3), (3600, -0.01))),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.model import ChargePoint, Grid, Limit, Meta, SiteState, diff, flatten
+from common.model import ChargePoint, Grid, Limit, LimitType, Meta, SiteState, diff, flatten
 
 META = Meta(generation="1.9", is_stale=False)
 
@@ -16,7 +16,7 @@ def test_flatten_has_a_path_for_each_known_value_only() -> None:
     state = SiteState(
         meta=META,
         grid=Grid(power_w=0),
-        charge_points={"3": ChargePoint(is_plugged=False, limit=Limit(type="energy", energy_wh=5000))},
+        charge_points={"3": ChargePoint(is_plugged=False, limit=Limit(type=LimitType.ENERGY, energy_wh=5000))},
     )
     assert flatten(state) == {
         "meta.generation": "1.9",
@@ -24,7 +24,7 @@ def test_flatten_has_a_path_for_each_known_value_only() -> None:
         "meta.is_secondary": False,
         "grid.power_w": 0,
         "charge_points.3.is_plugged": False,
-        "charge_points.3.limit": Limit(type="energy", energy_wh=5000),
+        "charge_points.3.limit": Limit(type=LimitType.ENERGY, energy_wh=5000),
     }
 
 

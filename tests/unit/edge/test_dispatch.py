@@ -19,6 +19,7 @@ from edge.dispatch import CLIENT_ADDRESS_FIELD, answer_fields, api_fields, body_
         "/apilogin",
         "/apiuser/@me",
         "/openapi.json",
+        "/openapi-legacy.json",
         "/docs",
         "/docs/app.js",
     ],

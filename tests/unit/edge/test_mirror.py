@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.model import Fault, Limit, Mode, SiteState
+from common.model import Fault, FaultLevel, Limit, LimitType, Mode, SiteState
 from edge.cells import METER_RESET_S
 from edge.mirror import STALE_PATH, Mirror, Stored
 from edge.openwb.parsing import SkipReason
@@ -175,7 +175,7 @@ class TestValues:
                 "config/get/sofort/lp/1/socToChargeTo": "80",
             }
         )
-        assert _state(mirror).charge_points["1"].limit == Limit("energy", energy_wh=12_000)
+        assert _state(mirror).charge_points["1"].limit == Limit(LimitType.ENERGY, energy_wh=12_000)
 
     def test_the_worst_inverter_speaks_for_pv(self) -> None:
         """Two inverters, one part of the state."""
@@ -186,11 +186,11 @@ class TestValues:
             "pv/2/faultStr": "x",
         }
         assert (pv := _state(_heard(faults)).pv) is not None
-        assert pv.fault == Fault("error", "x")
+        assert pv.fault == Fault(FaultLevel.ERROR, "x")
         assert (
             pv := _state(_heard(faults | {"pv/2/boolPVConfigured": "0", "pv/1/boolPVConfigured": "1"})).pv
         ) is not None
-        assert pv.fault == Fault("warning", "gestört")
+        assert pv.fault == Fault(FaultLevel.WARNING, "gestört")
 
 
 class TestMeters:

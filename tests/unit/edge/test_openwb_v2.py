@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.model import Capabilities, ChargePoint, Fault, Limit, Mode, SiteState
+from common.model import Capabilities, ChargePoint, Fault, FaultLevel, Limit, LimitType, Mode, SiteState
 from edge.cells import DOUBT_S
 from edge.mirror import Mirror, Stored
 from edge.openwb.parsing import SkipReason
@@ -241,10 +241,10 @@ class TestChargePoint:
     @pytest.mark.parametrize(
         ("limit", "shown"),
         [
-            ({"selected": "amount", "amount": 20_000, "soc": 80}, Limit("energy", energy_wh=20_000)),
-            ({"selected": "soc", "amount": 20_000, "soc": 80}, Limit("soc", soc_percent=80)),
-            ({"selected": "none"}, Limit("none")),
-            ({"selected": "amount"}, Limit("energy")),
+            ({"selected": "amount", "amount": 20_000, "soc": 80}, Limit(LimitType.ENERGY, energy_wh=20_000)),
+            ({"selected": "soc", "amount": 20_000, "soc": 80}, Limit(LimitType.SOC, soc_percent=80)),
+            ({"selected": "none"}, Limit(LimitType.NONE)),
+            ({"selected": "amount"}, Limit(LimitType.ENERGY)),
             ({}, None),
             (None, None),
         ],
@@ -312,7 +312,7 @@ class TestChargePoint:
             }
         )
         assert found.state_text == "Lädt. Ladestrom  begrenzt ."
-        assert found.fault == Fault("error", "Störung am Ladepunkt")
+        assert found.fault == Fault(FaultLevel.ERROR, "Störung am Ladepunkt")
 
     def test_lists_hold_ints_floats_and_null(self) -> None:
         found = _charge_point({"chargepoint/3/get/currents": [12, 0.5, None], "chargepoint/3/get/voltages": [230]})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from common.commands import CommandRecord, Status, accepted
-from common.model import ChargePoint, Limit, Mode
+from common.model import ChargePoint, Limit, LimitType, Mode
 from common.profiles import Decision, Outcome, Owner, Profile
 from edge import profiles
 from edge.profiles import Step, Visit
@@ -49,7 +49,7 @@ def applied(key: str = "a", point: str = "1", others: list[Visit] | None = None,
 
 def shows(is_plugged: bool | None, **more: Any) -> ChargePoint:
     """A charge point as the profile left it."""
-    limit = Limit(type="energy", energy_wh=5000)
+    limit = Limit(type=LimitType.ENERGY, energy_wh=5000)
     return ChargePoint(is_plugged=is_plugged, **{"mode": Mode.INSTANT, "current_a": 13.0, "limit": limit, **more})
 
 
@@ -84,7 +84,7 @@ def test_what_was_before_is_put_back_limit_first() -> None:
     [
         ({"mode": Mode.PV}, None),
         ({"current_a": 16}, ({"limit": {"type": "none"}}, {"mode": "pv"})),
-        ({"limit": Limit(type="none")}, ({"current_a": 10}, {"mode": "pv"})),
+        ({"limit": Limit(type=LimitType.NONE)}, ({"current_a": 10}, {"mode": "pv"})),
     ],
 )
 def test_what_somebody_changed_meanwhile_stays(change: dict[str, Any], rest: Any) -> None:
@@ -182,7 +182,7 @@ def test_what_a_wallbox_took_in_part_is_put_back() -> None:
     observed = {**WISHES, "limit": {"type": "none"}}
     one = profiles.followed(one, record(one, Status.TIMED_OUT, observed=observed), NOW)
     [one] = profiles.took_over(one, [], frozenset(), NOW)
-    one = left(one, limit=Limit(type="none"))
+    one = left(one, limit=Limit(type=LimitType.NONE))
     assert one.restoring == ({"current_a": 10}, {"mode": "pv"})
 
 
