@@ -1,17 +1,28 @@
 """The scripts of `deploy`: the secrets and certificates that they make, and that the products start with them."""
 
+import re
 import shutil
 import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import verification
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.kit.compose_file import ROOT, environment, load
 from tests.kit.process import run
 
+PEM = serialization.Encoding.PEM
+_PKCS8 = serialization.PrivateFormat.PKCS8
 COMPOSE = load()
 SERVICES = COMPOSE["services"]
 
@@ -70,6 +81,81 @@ def test_the_lan_certificate_is_one_that_phones_accept(made: Path) -> None:
         handshakes(phone_side, server_side, "other.lan")
 
 
+NAMES = ("wallport.lan", "192.168.1.20")
+
+
+@pytest.mark.parametrize(
+    ("given", "forged"),
+    [
+        (NAMES, x509.DNSName("bank.example.org")),
+        (NAMES, x509.DNSName("lan")),
+        (NAMES, x509.DNSName("notwallport.lan")),
+        (NAMES, x509.IPAddress(ip_address("192.168.1.21"))),
+        (NAMES, x509.IPAddress(ip_address("2001:db8::5"))),
+        (NAMES, x509.RFC822Name("hugo@example.org")),
+        (("wallport.lan",), x509.IPAddress(ip_address("192.168.1.20"))),
+        (("wallport.lan",), x509.IPAddress(ip_address("fd00::5"))),
+        (("192.168.1.20", "fd00::5"), x509.DNSName("wallport.lan")),
+        (("192.168.1.20", "fd00::5"), x509.IPAddress(ip_address("fd00::6"))),
+    ],
+    ids=str,
+)
+def test_the_authority_on_the_phones_vouches_for_no_other_name(
+    tmp_path: Path, given: tuple[str, ...], forged: x509.GeneralName
+) -> None:
+    """Even with its key, and beside a name that is allowed: openssl refuses the certificate for the foreign one."""
+    authority, key = _authority(_made(tmp_path, *given))
+    constraints = authority.extensions.get_extension_for_class(x509.NameConstraints)
+    basic = authority.extensions.get_extension_for_class(x509.BasicConstraints)
+    assert constraints.critical
+    assert (basic.critical, basic.value.ca, basic.value.path_length) == (True, True, 0)
+    allowed = [_general(name) for name in given]
+    assert _verdict(tmp_path, [_signed(allowed, authority, key)[0]]) == "OK"
+    verdicts = [_verdict(tmp_path, [_signed(names, authority, key)[0]]) for names in ([forged], [*allowed, forged])]
+    assert [verdict in ("permitted subtree violation", "excluded subtree violation") for verdict in verdicts] == [
+        True
+    ] * 2
+
+
+def test_a_phone_refuses_what_a_stolen_authority_signs_for_others(made: Path) -> None:
+    """In a handshake, and by a second verifier; and no authority can be made below it, also not for its own name."""
+    authority, key = _authority(made)
+    certificate, own_key = _signed([x509.DNSName("bank.example.org")], authority, key)
+    phone_side = ssl.create_default_context(cafile=str(made / "lan_ca.pem"))
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pair = made / "forged.pem"
+    pair.write_bytes(certificate.public_bytes(PEM) + own_key.private_bytes(PEM, _PKCS8, serialization.NoEncryption()))
+    server_side.load_cert_chain(pair)
+    with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
+        handshakes(phone_side, server_side, "bank.example.org")
+    policy = verification.PolicyBuilder().store(verification.Store([authority]))
+    for name, is_trusted in (("wallport.lan", True), ("bank.example.org", False)):
+        leaf, _ = _signed([x509.DNSName(name)], authority, key)
+        verifier = policy.build_server_verifier(x509.DNSName(name))
+        with nullcontext() if is_trusted else pytest.raises(verification.VerificationError):
+            verifier.verify(leaf, [])
+    below, key_below = _signed([x509.DNSName("wallport.lan")], authority, key, is_authority=True)
+    leaf, _ = _signed([x509.DNSName("wallport.lan")], below, key_below)
+    assert _verdict(made.parent, [leaf, below]) == "path length constraint exceeded"
+
+
+def test_other_names_need_another_authority(made: Path) -> None:
+    """The script says so and leaves what is there; and it tells an owner whose authority is one of former times."""
+    script = str(made.parent / "make-lan-certificate.sh")
+    before = {path.name: path.read_bytes() for path in made.iterdir()}
+    done = subprocess.run([script, "wallport.lan", "192.168.1.99"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot vouch for all of: wallport.lan 192.168.1.99" in done.stderr
+    after = {path.name: path.read_bytes() for path in made.iterdir()}
+    assert {name for name in before if before[name] != after[name]} <= {"lan_ca.srl"}
+    assert after.keys() == before.keys()
+    free = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9"]
+    run([*free, "-subj", "/CN=free", "-keyout", str(made / "lan_ca.key"), "-out", str(made / "lan_ca.pem")])
+    done = subprocess.run([script, "wallport.lan", "192.168.1.99"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "can vouch for any name" in done.stderr
+
+
 def test_the_certificate_script_says_how_it_is_used(tmp_path: Path) -> None:
     """Without a name it explains itself and makes nothing."""
     shutil.copy(ROOT / "deploy" / "make-lan-certificate.sh", tmp_path)
@@ -77,6 +163,62 @@ def test_the_certificate_script_says_how_it_is_used(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage:" in done.stderr
     assert not (tmp_path / "secrets").exists()
+
+
+def _made(folder: Path, *names: str) -> Path:
+    """The secrets' folder with an authority for these names."""
+    shutil.copy(ROOT / "deploy" / "make-lan-certificate.sh", folder)
+    run([str(folder / "make-lan-certificate.sh"), *names])
+    return folder / "secrets"
+
+
+def _authority(secrets: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key = serialization.load_pem_private_key((secrets / "lan_ca.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return x509.load_pem_x509_certificate((secrets / "lan_ca.pem").read_bytes()), key
+
+
+def _general(name: str) -> x509.GeneralName:
+    return x509.DNSName(name) if name.endswith(".lan") else x509.IPAddress(ip_address(name))
+
+
+def _signed(
+    names: list[x509.GeneralName],
+    authority: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    is_authority: bool = False,
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """What somebody with the authority's key can make."""
+    own_key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    key_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "forged" if is_authority else "x")]))
+        .issuer_name(authority.subject)
+        .public_key(own_key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(own_key.public_key()), critical=False)
+        .add_extension(key_id, critical=False)
+    )
+    return builder.sign(key, hashes.SHA256()), own_key
+
+
+def _verdict(folder: Path, chain: list[x509.Certificate]) -> str:
+    """`OK`, or why openssl refuses it, as a server's, by the authority that the phones have."""
+    (folder / "leaf.pem").write_bytes(chain[0].public_bytes(PEM))
+    (folder / "below.pem").write_bytes(b"".join(certificate.public_bytes(PEM) for certificate in chain[1:]))
+    command = ["openssl", "verify", "-purpose", "sslserver", "-CAfile", str(folder / "secrets" / "lan_ca.pem")]
+    command += ["-untrusted", str(folder / "below.pem")] if chain[1:] else []
+    done = subprocess.run([*command, str(folder / "leaf.pem")], capture_output=True, text=True, check=False)
+    found = re.search(r"lookup: *(.+)", done.stderr)
+    return found[1] if found else done.stdout.rpartition(": ")[2].strip()
 
 
 def check_config(product: str, given: Mapping[str, str], data_dir: Path) -> tuple[int, list[str]]:
