@@ -14,6 +14,8 @@ from common.clock import Clock
 from common.health import Health
 from common.metrics import HealthCollector, MetricsListener
 from common.model import EdgeHealth
+from common.private_folder import make_private
+from common.redis_door import openness
 from common.store import samples, sessions, tags
 from common.store.bind import open_store
 from edge.adapters import enrolment
@@ -132,7 +134,7 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
     self_check = SelfCheckLoop(tunnel, enrolments.key, HttpPublicUrl(settings.relay_ca_file), health)
     supervisor = Supervisor(health)
     # Stopped in reverse: what feeds a loop stops after it, and the heartbeat tells of the others until the end.
-    supervisor.add("heartbeat", HeartbeatLoop(redis, health, clock).run)
+    supervisor.add("heartbeat", HeartbeatLoop(redis, health, clock, partial(openness, settings.redis_url)).run)
     supervisor.add("mirror", mirror.run, stop_within_s=5.0)  # a write to a frozen Redis lasts as long as its timeouts
     supervisor.add("mqtt", source.run, stop_within_s=6.0)  # connecting cannot be cut short
     supervisor.add("commands", commands.run, stop_within_s=5.0)  # a frozen Redis, or a broker that does not answer
@@ -180,7 +182,7 @@ def rotate_key(settings: Settings) -> Enrolment:
 
 def _prepare(data_dir: Path) -> None:
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(data_dir)
     except OSError as exc:  # everything but what is kept there goes on; the spool's health says so
         log.warning("data_dir_failed", reason=exc.strerror)
 

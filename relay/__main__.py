@@ -12,6 +12,7 @@ import uvloop
 
 from common import logs
 from common.errors import AppError, FieldError, RedisUnavailable
+from common.private_folder import make_private
 from relay.adapters.presence import RedisPresence
 from relay.adapters.registry import CODE_LIFE_S, Registry, open_registry
 from relay.app import serve
@@ -41,7 +42,7 @@ def run() -> None:
     """Run until SIGTERM or Ctrl-C."""
     settings = _settings()
     logs.set_up(settings.log_level, settings.log_form)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_private(settings.data_dir)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
@@ -154,7 +155,7 @@ async def _last_seen(settings: Settings, rows: list[SiteRow]) -> list[LastSeen |
 def _registry() -> Iterator[tuple[Registry, Settings]]:
     """The registry; an error of ours ends the command with its message."""
     settings = _settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_private(settings.data_dir)
     try:
         registry = open_registry(settings.database_url)
         try:

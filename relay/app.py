@@ -13,7 +13,7 @@ import orjson
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import SanicException
 
-from common import logs
+from common import logs, redis_door
 from common.clock import SystemClock
 from common.errors import AppError, RedisUnavailable
 from common.health import Health, Status
@@ -278,7 +278,17 @@ async def _beat_redis(parts: Parts) -> None:
     except AppError as exc:
         _report(parts.health, "redis", exc)
     else:
-        _report(parts.health, "redis", None)
+        if _report(parts.health, "redis", None):
+            await _look_at_the_door(parts)
+
+
+async def _look_at_the_door(parts: Parts) -> None:
+    """When Redis is there for the first time, and again when it was away."""
+    with contextlib.suppress(RedisUnavailable):  # the next beat reports it
+        found = await parts.presence.openness()
+        parts.health.report(redis_door.COMPONENT, Status.OK, found)
+        if found is not None:
+            log.warning("redis_lets_anybody_write", fault=found)
 
 
 async def _beat_register(parts: Parts) -> None:
@@ -304,12 +314,15 @@ async def _follow_changes(parts: Parts) -> None:
         await asyncio.sleep(CHANGES_EVERY_S)
 
 
-def _report(health: Health, name: str, failure: AppError | None) -> None:
-    if failure is None:
-        if health.report(name, Status.OK):
-            log.info("component_ok", component=name)
-    elif health.report(name, Status.FAILING, failure.message):
+def _report(health: Health, name: str, failure: AppError | None) -> bool:
+    """Whether the status changed."""
+    status, message = (Status.OK, None) if failure is None else (Status.FAILING, failure.message)
+    is_changed = health.report(name, status, message)
+    if is_changed and failure is None:
+        log.info("component_ok", component=name)
+    elif is_changed and failure is not None:
         log.warning("component_failing", component=name, reason=failure.message, detail=failure.detail)
+    return is_changed
 
 
 async def _drain(app: Sanic[Any, Any]) -> None:

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from common.errors import AppError
+from common.private_folder import make_private
 
 ALGORITHM = "EdDSA"
 ACCESS = "wallport-access"
@@ -284,7 +285,7 @@ def _plain_json(value: Mapping[str, Any]) -> bytes:
 
 def _load_or_create(path: Path) -> Ed25519PrivateKey:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         if not path.exists():
             _create(path)
         with path.open("rb") as file:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from common.errors import AppError, FieldError
+from common.private_folder import make_private
 from common.security.device_keys import DeviceKey, encode_public_key
 from common.security.key_rotation import prove
 from edge.adapters.relay_line import tls_context
@@ -85,7 +86,7 @@ class FileEnrolments:
     def save(self, enrolment: Enrolment, key: DeviceKey) -> None:
         """The key first: an enrolment is seen only when its key is there. Raises EnrolmentUnusable."""
         try:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
+            make_private(self._data_dir)
             key.save(self._data_dir / KEY_FILE)
             (self._data_dir / NEXT_KEY_FILE).unlink(missing_ok=True)
             self._write(enrolment)

@@ -4,6 +4,7 @@ Only for people and for fencing: traffic never depends on it. Every call takes a
 RedisUnavailable; the caller goes on without.
 """
 
+import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -13,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from common import keys
+from common import keys, redis_door
 from common.errors import RedisUnavailable
 from relay.ports import FRESH_S, LastSeen
 from relay.sites import MOST_LEAP
@@ -54,6 +55,7 @@ class RedisPresence:
     """`relay.ports.Presence`."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._redis = redis.asyncio.Redis.from_url(
             url,
             decode_responses=True,
@@ -65,6 +67,10 @@ class RedisPresence:
     async def ping(self) -> None:
         with _translated():
             await cast(Awaitable[Any], self._redis.ping())
+
+    async def openness(self) -> str | None:
+        """How others can write to this Redis, in a sentence; None if they cannot."""
+        return await asyncio.to_thread(redis_door.openness, self._url)
 
     async def close(self) -> None:
         await self._redis.aclose()

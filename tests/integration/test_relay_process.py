@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from common.errors import AppError, FieldError
+from common.redis_door import OPEN
 from common.security.device_keys import DeviceKey, encode_public_key
 from edge.adapters.enrolment import EnrolmentRefused, checked_relay_url, enrol
 from relay.adapters.registry import CODE_LIFE_S, NoSuchSite, SiteExists, open_registry
@@ -222,6 +223,8 @@ class TestBadDays:
             tunnel_stack.edge(relay, "home", tmp_path / "edge", api_socket) as edge,
         ):
             eventually(lambda: readiness(relay) == (200, "ok", "ok"), what="readiness")
+            door = eventually(lambda: httpx.get(f"{relay.url}/readyz").json()["components"].get("redis_access"))
+            assert door["detail"] == OPEN  # as the tests' own is
             own_redis.stop()
             eventually(lambda: readiness(relay) == (503, "failing", "ok"), what="readiness naming redis")
             assert tunnel_stack.is_online(relay, "home")
