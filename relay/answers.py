@@ -92,4 +92,4 @@ def _is_passive(media_types: list[str]) -> bool:
 
 def _asks_for_password(name: str, value: str) -> bool:
     """A browser asks for what is not Bearer in a window of its own, in the name of the whole origin."""
-    return name == "www-authenticate" and not value.lower().startswith("bearer ")
+    return name == "www-authenticate" and value.lower().partition(" ")[0] != "bearer"

@@ -39,11 +39,14 @@ Calls on a stream that is over do nothing, so a shell need not mind races with S
 does not allow, or more data than `writable`, raises TunnelError: a bug of the shell.
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 from common.tunnel.errors import ErrorCode, ProtocolError, StreamRefused, TunnelError
 from common.tunnel.events import Event
 from common.tunnel.fields import Headers, Open, encode_headers, encode_open, is_event_stream
 from common.tunnel.flow import Priority
-from common.tunnel.frames import Fields, Flag, FrameType, Kind, decode_message, encode_close, encode_frame
+from common.tunnel.frames import Fields, Flag, Frame, FrameType, Kind, decode_message, encode_close, encode_frame
 from common.tunnel.limits import LONGEST_MESSAGE, Announced, Limits
 from common.tunnel.liveness import Liveness
 from common.tunnel.receiving import Receiver, headers_step, open_step
@@ -75,7 +78,8 @@ class TunnelConnection:
         self._limits = limits
         self._session = Session(role, limits, peer or Announced())
         self._liveness = Liveness(now, limits.ping_after_s * (0.8 + 0.4 * ping_phase), limits.dead_after_s)
-        self._receiver = Receiver(self._session, self._liveness)
+        self._receiver = Receiver(self._session, self._liveness, now)
+        self._rest: Iterator[Frame] | None = None  # of a message of which only a part was taken
         self._next_number = HANDSHAKE_MESSAGES
         self._last_tick = now
         self._timeouts = {
@@ -113,6 +117,11 @@ class TunnelConnection:
         return bool(self._session.out.scheduler or self._session.out.control or self._session.pending)
 
     @property
+    def is_midway(self) -> bool:
+        """Whether a part of the last message is not taken yet."""
+        return self._rest is not None
+
+    @property
     def stalled_streams(self) -> int:
         """Streams on which something waits for the other end, or for the application, to take what came before."""
         return sum(self._session.is_stalled(stream) for stream in self._session.streams.values())
@@ -129,18 +138,38 @@ class TunnelConnection:
 
     # Time and bytes
 
-    def receive(self, message: bytes, now: float) -> list[Event]:
-        """Take one binary websocket message. A fault in it ends the connection, after what came before the fault."""
-        events = self._take_pending()
+    def receive(self, message: bytes, now: float, most_frames: int | None = None) -> list[Event]:
+        """Take one binary websocket message. A fault in it ends the connection, after what came before the fault.
+
+        A shell that serves others, too, takes `most_frames` of it at a time: while `is_midway`, `receive_rest` must be
+        called before the next message.
+        """
+        if self._rest is not None:
+            raise TunnelError(ErrorCode.INTERNAL, "the message before is not taken whole")
         if self._session.is_closed:
-            return events
+            return self._take_pending()
         self._liveness.received(now)
+        self._rest = decode_message(message, self._next_number, self._receiver.skipped)
+        self._next_number += 1
+        return self.receive_rest(now, most_frames)
+
+    def receive_rest(self, now: float, most_frames: int | None = None) -> list[Event]:
+        """Take what is left of the last message, or `most_frames` of it."""
+        events = self._take_pending()
+        rest, count = self._rest, 0
+        if rest is None or self._session.is_closed:
+            self._rest = None
+            return events
+        self._receiver.begin(events, now)
         try:
-            for frame in decode_message(message, self._next_number):
-                self._receiver.handle(frame, events, now)
-            self._next_number += 1
+            for frame in islice(rest, most_frames):
+                self._receiver.handle(frame)
+                count += 1
+            self._receiver.end()
         except ProtocolError as fault:
             self._session.end(events, fault.error, fault.message)
+        if count != most_frames or self._session.is_closed:
+            self._rest = None
         return events
 
     def tick(self, now: float) -> list[Event]:

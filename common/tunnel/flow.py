@@ -1,6 +1,7 @@
 """Who may send how much, and in which order.
 
-`ReceiveWindow` and `SendWindow` count credit, for one stream or for the connection; `ControlQueue` holds what costs no
+`ReceiveWindow` and `SendWindow` count credit, for one stream or for the connection; `FreeFrames` what costs none and
+comes; `ControlQueue` holds what costs no
 credit and goes first; `Scheduler` says whose turn it is among streams. Counting only: nothing here knows a socket, and
 connection.py alone joins the parts (docs/protocol.md, "Windows" and "Order of sending").
 """
@@ -10,7 +11,13 @@ from enum import IntEnum
 
 from common.tunnel.errors import ErrorCode, ProtocolError
 from common.tunnel.frames import HEADER_BYTES, LONGEST_CREDIT, FrameType, encode_credit, encode_frame
-from common.tunnel.limits import LONGEST_PAYLOAD, SMALLEST_COST
+from common.tunnel.limits import (
+    FREE_FRAME_BYTES,
+    FREE_FRAMES,
+    FREE_FRAMES_PER_S,
+    LONGEST_PAYLOAD,
+    SMALLEST_COST,
+)
 
 QUANTUM_BYTES = LONGEST_PAYLOAD
 """What one stream sends in its turn, where others wait for theirs."""
@@ -85,6 +92,25 @@ class SendWindow:
         self.credit += increment
         if self.credit > LONGEST_CREDIT:
             raise ProtocolError("more credit than a window can hold", ErrorCode.FLOW)
+
+
+class FreeFrames:
+    """What the peer may still send that uses up no credit: a bucket that time fills."""
+
+    __slots__ = ("_at", "_left")
+
+    def __init__(self, now: float) -> None:
+        self._at = now
+        self._left = float(FREE_FRAMES)
+
+    def take(self, now: float, length: int = 0) -> None:
+        """Count one frame; raises ProtocolError with CALM_DOWN for one too many."""
+        self._left = (
+            min(FREE_FRAMES, self._left + (now - self._at) * FREE_FRAMES_PER_S) - 1 - length // FREE_FRAME_BYTES
+        )
+        self._at = now
+        if self._left < 0:
+            raise ProtocolError("too many frames that cost nothing", ErrorCode.CALM_DOWN)
 
 
 class ControlQueue:

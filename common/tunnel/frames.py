@@ -6,7 +6,7 @@ allowed in OPEN and HEADERS raises `BadPayload` (the stream ends). OPEN and HEAD
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -131,10 +131,11 @@ def encode_message(number: int, *frames: bytes | memoryview) -> bytes:
     return b"".join((_NUMBER.pack(number % NUMBERS), *frames))
 
 
-def decode_message(message: bytes, number: int) -> Iterator[Frame]:
+def decode_message(message: bytes, number: int, on_skipped: Callable[[int], None] | None = None) -> Iterator[Frame]:
     """The frames of one websocket message that must carry `number`; raises ProtocolError at the first fault.
 
-    Frames before the fault have been yielded by then, unknown skippable ones are passed over.
+    Frames before the fault have been yielded by then. Unknown skippable ones are passed over; `on_skipped` is called
+    with the length of each.
     """
     size = len(message)
     if size > LONGEST_MESSAGE:
@@ -160,6 +161,8 @@ def decode_message(message: bytes, number: int) -> Iterator[Frame]:
             raise ProtocolError("frame too long")
         elif not flags & Flag.SKIPPABLE:
             raise ProtocolError(f"unknown frame type {kind:#04x}")
+        elif on_skipped is not None:
+            on_skipped(length)
         at += length
 
 

@@ -18,7 +18,7 @@ from common.tunnel.events import (
     WebsocketClosed,
 )
 from common.tunnel.fields import Open, decode_headers, decode_open, is_event_stream
-from common.tunnel.flow import Priority, frame_cost
+from common.tunnel.flow import FreeFrames, Priority, frame_cost
 from common.tunnel.frames import (
     Flag,
     Frame,
@@ -36,11 +36,18 @@ from common.tunnel.session import Session
 from common.tunnel.states import Role, Step
 from common.tunnel.streams import Stream
 
+_FREE = frozenset({FrameType.CREDIT, FrameType.PING, FrameType.PONG, FrameType.GOAWAY})
+"""What costs no credit and belongs to no stream, or to one that need not be there. The rest is bounded by streams."""
+
+_CREDITED = frozenset({FrameType.DATA, FrameType.MSG})
+
 
 class Receiver:
-    def __init__(self, session: Session, liveness: Liveness) -> None:
+    def __init__(self, session: Session, liveness: Liveness, now: float) -> None:
         self._session = session
         self._liveness = liveness
+        self._free = FreeFrames(now)
+        self._has_credit = False  # there is news for streams that could not send
         self._peer = session.role.peer
         self._events: list[Event] = []
         self._now = 0.0
@@ -57,15 +64,30 @@ class Receiver:
             FrameType.GOAWAY: self._goaway,
         }
 
-    def handle(self, frame: Frame, events: list[Event], now: float) -> None:
-        """Take one frame; what happened is appended to `events`."""
+    def begin(self, events: list[Event], now: float) -> None:
+        """Some frames come now; what happens is appended to `events`."""
+        self._events, self._now = events, now
+
+    def handle(self, frame: Frame) -> None:
+        """Take one frame."""
         handler = self._handlers.get(frame.type)
         if handler is None:
             raise ProtocolError(f"{frame.type.name} after the handshake")
-        self._events, self._now = events, now
+        if frame.type in _FREE:
+            self._free.take(self._now)
         handler(frame)
         if self._session.out.control.size_bytes > self._session.limits.control_queue_bytes:
             raise ProtocolError("too many frames that want an answer", ErrorCode.CALM_DOWN)
+
+    def skipped(self, length: int) -> None:
+        """A frame of a type that is not known here, and need not be."""
+        self._free.take(self._now, length)
+
+    def end(self) -> None:
+        """That was all for now: tell, once for all of them, which streams may send again."""
+        if self._has_credit:
+            self._has_credit = False
+            self._session.announce_writable(self._events)
 
     def _open(self, frame: Frame) -> None:
         session, stream_id = self._session, frame.stream_id
@@ -169,7 +191,9 @@ class Receiver:
     def _reset(self, frame: Frame) -> None:
         error, detail = decode_reset(frame.payload)
         stream = self._known(frame)
-        if stream is not None:
+        if stream is None:
+            self._free.take(self._now)
+        else:
             self._session.was_reset(stream, error, detail, self._events)
 
     def _credit(self, frame: Frame) -> None:
@@ -182,7 +206,7 @@ class Receiver:
                 return
             stream.outbound.grow(increment)
             stream.has_moved = True
-        self._session.announce_writable(self._events)
+        self._has_credit = True
 
     def _ping(self, frame: Frame) -> None:
         self._session.out.control.pong(frame.payload)
@@ -212,6 +236,8 @@ class Receiver:
     def _living(self, frame: Frame) -> Stream | None:
         stream = self._known(frame)
         if stream is None or stream.is_closed:
+            if frame.type not in _CREDITED:
+                self._free.take(self._now, len(frame.payload))
             return None
         stream.has_moved = True
         return stream

@@ -3,8 +3,8 @@
 Sanic's own websocket class makes a task for every read, holds one lock over sends and pings, answers a ping while a
 message waits and so lets messages overtake each other, and closes a healthy peer whose messages are unread (sanic
 25.12 with websockets 17). `SanicSocket` takes its place below `WebSocketProtocol`: it runs websockets' sans-I/O
-protocol in Sanic's own callbacks, in order, without a task or lock, and never waits. Used by the handlers of tunnels
-and phones.
+protocol in Sanic's own callbacks, in order, without a task or lock, and never waits. It takes turns with all other
+connections (relay/turns.py). Used by the handlers of tunnels and phones.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from websockets.typing import Subprotocol
 
 from relay.adapters.connections import cut
 from relay.ports import UpgradeRefused
+from relay.turns import SMALLEST_PIECE, Oddities, Turns
 
 LONGEST_MESSAGE = 1024 * 1024
 """Bytes of one message from anybody; longer ones close with 1009. The tunnel's own messages have 64 KiB."""
@@ -44,6 +45,10 @@ class SanicSocket:
         self.closed = asyncio.Event()
         self._protocol = protocol
         self._transport: asyncio.Transport = protocol.transport
+        self._turns = Turns()
+        self._is_turn_begun = False
+        self._is_reading = True
+        self._oddities = Oddities(self.last_received_at)
         self._fragments = bytearray()
         self._is_text = False
         self._on_message: Callable[[bytes, bool], None] = lambda _data, _is_text: None
@@ -97,22 +102,56 @@ class SanicSocket:
     def pause_reading(self) -> None:
         if not self.is_paused and not self._transport.is_closing():
             self.is_paused = True
-            self._transport.pause_reading()
+            self._read_on(is_allowed=False)
 
     def resume_reading(self) -> None:
         if self.is_paused and not self._transport.is_closing():
             self.is_paused = False
             self.last_received_at = self.loop.time()
-            self._transport.resume_reading()
+            if self._turns.has_unread:
+                self._begin_turn()
+            else:
+                self._read_on(is_allowed=True)
 
     # What comes from the transport, through Sanic's WebSocketProtocol.
 
     def data_received(self, data: bytes) -> None:
         self.last_received_at = self.loop.time()
-        self.ws_proto.receive_data(data)
-        self._handle_events()
+        self._turns.add(data)
+        self._begin_turn()
+        self._take()
+
+    def _begin_turn(self) -> None:
+        """What is taken until the loop comes round again counts together."""
+        if not self._is_turn_begun:
+            self._is_turn_begun = True
+            self.loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._is_turn_begun = False
+        self._turns.renew()
+        if self._turns.has_unread and not self.is_paused:
+            self._begin_turn()
+        self._take()
+
+    def _take(self) -> None:
+        """Take what came, as far as the turn goes, and read on if it is not over."""
+        while not (self.is_paused or self.is_closed) and (piece := self._turns.next()) is not None:
+            self.ws_proto.receive_data(piece)
+            self._handle_events()
+        if self.is_closed:
+            self._turns.drop()
         if self.unsent_bytes > MOST_UNSENT and not self.is_writable:
             self.abort()
+        self._read_on(is_allowed=not self.is_paused and not self._turns.is_over)
+
+    def _read_on(self, *, is_allowed: bool) -> None:
+        if is_allowed is not self._is_reading and not self._transport.is_closing():
+            self._is_reading = is_allowed
+            if is_allowed:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
 
     def eof_received(self) -> None:
         self.ws_proto.receive_eof()
@@ -133,6 +172,11 @@ class SanicSocket:
             self.loop.call_later(CLOSE_TIMEOUT_S, self.abort)
 
     def _handle_frame(self, frame: Frame) -> None:
+        if _is_odd(frame) and self._oddities.is_one_too_many(self.loop.time()):
+            self.ws_proto.fail(1008, "too many frames that say nothing")
+            self._flush()
+            self._closed(1006, "")
+            return
         if frame.opcode is Opcode.CLOSE:
             received = self.ws_proto.close_rcvd
             has_code = received is not None and received.code != 1005
@@ -182,6 +226,14 @@ class SanicSocket:
         call, self._on_writable = self._on_writable, None
         if call is not None:
             call()
+
+
+def _is_odd(frame: Frame) -> bool:
+    """Whether it brings next to nothing."""
+    if frame.opcode in (Opcode.PING, Opcode.PONG):
+        return True
+    is_piece = frame.opcode is Opcode.CONT or not frame.fin
+    return is_piece and len(frame.data) < SMALLEST_PIECE
 
 
 class _SanicSide:

@@ -35,6 +35,9 @@ from relay.sites import Site
 CHECK_EVERY_S = 5.0
 """At most between two looks at the deadlines: the shortest that can arise in between is 12 s away."""
 
+FRAMES_A_TURN = 256
+"""Of one message, which may have 7,000 of a byte each: about a millisecond. Then other sites have theirs."""
+
 _ENDINGS = {ErrorCode.UPSTREAM: "lost"}
 """Names for people, where the protocol's would mislead."""
 
@@ -172,8 +175,21 @@ class TunnelLink:
         if is_text:
             self.close(ErrorCode.PROTOCOL, "a text message")
             return
-        self._handle(self._connection.receive(data, self.loop.time()))
+        self._received(self._connection.receive(data, self.loop.time(), FRAMES_A_TURN))
+
+    def _received(self, events: list[Event]) -> None:
+        """Hand on what came; the rest of a message of very many frames waits until others had their turn."""
+        self._handle(events)
+        if self._connection.is_midway and not self.ended:
+            self._socket.pause_reading()
+            self.loop.call_soon(self._receive_rest)
+        elif self._socket.is_paused:
+            self._socket.resume_reading()
         self._flush_soon()
+
+    def _receive_rest(self) -> None:
+        if not self.ended:
+            self._received(self._connection.receive_rest(self.loop.time(), FRAMES_A_TURN))
 
     def _on_closed(self, code: int | None, reason: str) -> None:
         detail = f"the connection ended with {code} {reason}".strip()

@@ -100,5 +100,5 @@ def test_a_location_of_the_site_leads_back_to_the_site(location: str, told: str)
 
 def test_no_window_of_the_browsers_asks_for_a_password() -> None:
     """It would ask in the name of the whole origin, and send what it got to all of it."""
-    asked = [("www-authenticate", value) for value in ("Basic realm=x", "Bearer", "Negotiate", 'Bearer realm="w"')]
-    assert answer_fields([*asked, JSON], "/s/home") == [asked[3], JSON, NO_GUESSING]
+    asked = [("www-authenticate", value) for value in ("Basic realm=x", "bearer", "Bearers", 'Bearer realm="w"')]
+    assert answer_fields([*asked, JSON], "/s/home") == [asked[1], asked[3], JSON, NO_GUESSING]
