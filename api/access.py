@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from api.errors import ElevationRequired, LoginRequired, NotAllowed, NotFromHere, TotpRequired
+from api.errors import CodeRequired, ElevationRequired, LoginRequired, NotAllowed, NotFromHere, TotpRequired
 
 
 class Origin(StrEnum):
@@ -29,6 +29,9 @@ DRIVERS = frozenset({Role.DRIVER, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 ANYWHERE = frozenset(Origin)
 LAN_ONLY = frozenset({Origin.LAN})
+READABLE = frozenset({Origin.RELAY})
+"""Where somebody between phone and site reads what passes, and can send on what they read."""
+UNREADABLE = ANYWHERE - READABLE
 EDGE_ONLY = frozenset({Origin.RELAY})
 """The edge's own socket, on paths that it forwards for nobody (edge/dispatch.py)."""
 
@@ -63,6 +66,9 @@ class Rule:
 
     `scope` None: reading by GET, else what only a login has; what only admins may, or needs elevation, is ADMIN.
     `before_totp`: an admin without a second factor may do this through the relay, and nothing else.
+    `is_keys`: it mints or changes credentials, so whoever reads what passes would have them: see `decide`.
+    `asks_again`: the handler asks for the password, or for elevation of a user who has a second factor
+    (handlers/proof.py); a token alone must not become another one that lives longer.
     """
 
     roles: frozenset[Role] | None = EVERYBODY
@@ -72,6 +78,8 @@ class Rule:
     scope: Scope | None = None
     limited: Limited = Limited.REFUSED
     before_totp: bool = False
+    is_keys: bool = False
+    asks_again: bool = False
 
 
 WITHOUT_LOGIN = Rule(roles=None)
@@ -79,12 +87,14 @@ LOGGED_IN = Rule(limited=Limited.UNAFFECTED)
 OWN_CHARGE_POINTS = Rule(limited=Limited.FILTERED)
 CONTROLS = Rule(roles=DRIVERS, scope=Scope.CONTROL, limited=Limited.FILTERED)
 ACCOUNT = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
-ENROLS = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED, before_totp=True)
+KEYS = replace(ACCOUNT, is_keys=True)
+MINTS = replace(KEYS, asks_again=True)
 LEGACY = Rule(scope=Scope.LEGACY)
 OWN_CARDS = Rule(roles=DRIVERS, scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
 OWN_PROFILES = Rule(roles=DRIVERS, scope=Scope.ACCOUNT, limited=Limited.FILTERED)
 ADMIN_READS = Rule(roles=ADMINS, limited=Limited.UNAFFECTED)
 ADMIN_ACTS = Rule(roles=ADMINS, needs_elevation=True, limited=Limited.UNAFFECTED)
+ADMIN_KEYS = replace(ADMIN_ACTS, is_keys=True)
 
 _LEGACY_CALLS: Mapping[tuple[str, str], Rule] = {
     ("POST", "login"): WITHOUT_LOGIN,
@@ -108,28 +118,28 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/api/v1/auth/refresh"): WITHOUT_LOGIN,
     ("POST", "/api/v1/auth/pair"): WITHOUT_LOGIN,
     ("POST", "/api/v1/auth/setup"): Rule(roles=None, origins=LAN_ONLY),
-    ("POST", "/api/v1/auth/logout"): ENROLS,
-    ("POST", "/api/v1/auth/pairing"): ACCOUNT,
+    ("POST", "/api/v1/auth/logout"): replace(ACCOUNT, before_totp=True),
+    ("POST", "/api/v1/auth/pairing"): MINTS,
     ("POST", "/api/v1/auth/ticket"): replace(LOGGED_IN, scope=Scope.READ),
-    ("POST", "/api/v1/auth/elevate"): ACCOUNT,
+    ("POST", "/api/v1/auth/elevate"): replace(ACCOUNT, origins=UNREADABLE),
     ("GET", "/api/v1/me"): replace(LOGGED_IN, before_totp=True),
     ("PUT", "/api/v1/me/password"): ACCOUNT,
-    ("POST", "/api/v1/me/totp"): ENROLS,
-    ("POST", "/api/v1/me/totp/confirm"): ENROLS,
-    ("POST", "/api/v1/me/totp/recovery-codes"): replace(ACCOUNT, needs_elevation=True),
-    ("DELETE", "/api/v1/me/totp"): replace(ACCOUNT, needs_elevation=True),
+    ("POST", "/api/v1/me/totp"): MINTS,
+    ("POST", "/api/v1/me/totp/confirm"): KEYS,
+    ("POST", "/api/v1/me/totp/recovery-codes"): replace(KEYS, needs_elevation=True),
+    ("DELETE", "/api/v1/me/totp"): replace(KEYS, needs_elevation=True),
     ("GET", "/api/v1/me/devices"): ACCOUNT,
     ("PATCH", "/api/v1/me/devices/{id}"): ACCOUNT,
     ("DELETE", "/api/v1/me/devices/{id}"): ACCOUNT,
     ("GET", "/api/v1/me/api-tokens"): ACCOUNT,
-    ("POST", "/api/v1/me/api-tokens"): ACCOUNT,
+    ("POST", "/api/v1/me/api-tokens"): MINTS,
     ("DELETE", "/api/v1/me/api-tokens/{id}"): ACCOUNT,
     ("GET", "/api/v1/users"): ADMIN_READS,
-    ("POST", "/api/v1/users"): ADMIN_ACTS,
+    ("POST", "/api/v1/users"): ADMIN_KEYS,
     ("GET", "/api/v1/users/{name}"): ADMIN_READS,
-    ("PATCH", "/api/v1/users/{name}"): ADMIN_ACTS,
-    ("DELETE", "/api/v1/users/{name}"): ADMIN_ACTS,
-    ("DELETE", "/api/v1/users/{name}/totp"): ADMIN_ACTS,
+    ("PATCH", "/api/v1/users/{name}"): ADMIN_KEYS,
+    ("DELETE", "/api/v1/users/{name}"): ADMIN_KEYS,
+    ("DELETE", "/api/v1/users/{name}/totp"): ADMIN_KEYS,
     ("GET", "/api/v1/site"): OWN_CHARGE_POINTS,
     ("GET", "/api/v1/state"): OWN_CHARGE_POINTS,
     ("GET", "/api/v1/chargepoints"): OWN_CHARGE_POINTS,
@@ -164,7 +174,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/api/v1/rfid/scans"): OWN_PROFILES,
     **{(method, f"/api{slash}{name}"): rule for slash in ("/", "") for (method, name), rule in _LEGACY_CALLS.items()},
     ("POST", "/api/lademodus/{mode}"): replace(LEGACY, roles=DRIVERS),
-    ("PATCH", "/api/user"): replace(LEGACY, roles=ADMINS, needs_elevation=True),
+    ("PATCH", "/api/user"): replace(LEGACY, roles=ADMINS, needs_elevation=True, is_keys=True),
     ("GET", "/api/globals"): LEGACY,
     ("GET", "/api/verbrauch"): LEGACY,
     ("GET", "/api/details/globals"): LEGACY,
@@ -200,11 +210,16 @@ None needs elevation: what is wished can be wished back, and a phone must be abl
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `role` None means that nobody is logged in; `scopes` are those of the token."""
+    """Who asks. `role` None means that nobody is logged in; `scopes` are those of the token.
+
+    `is_elevated`: they entered a code lately, or the request brings one, which the guard then judges.
+    `may_use_keys`: the site's owner lets credentials be made through a readable relay.
+    """
 
     role: Role | None
     origin: Origin
     is_elevated: bool = False
+    may_use_keys: bool = False
     has_totp: bool = True
     is_limited: bool = False
     scopes: frozenset[Scope] = LOGIN_SCOPES
@@ -225,6 +240,8 @@ def decide(method: str, rule: Rule | None, caller: Caller) -> None:
         raise NotAllowed("this is not open to anybody")
     if caller.origin not in rule.origins:
         raise NotFromHere("this answers on the site's own network only")
+    if rule.is_keys and caller.origin in READABLE and not caller.may_use_keys:
+        raise NotFromHere("what makes or changes credentials answers on the site's own network only")
     if rule.roles is None:
         return
     if caller.role is None:
@@ -235,9 +252,19 @@ def decide(method: str, rule: Rule | None, caller: Caller) -> None:
         raise NotAllowed("this token is not meant for that; log in with name and password")
     if caller.is_limited and rule.limited is Limited.REFUSED:
         raise NotAllowed("your charge points do not include all that this tells")
-    if caller.role is Role.ADMIN and caller.origin is Origin.RELAY and not caller.has_totp and not rule.before_totp:
-        raise TotpRequired("through the relay an admin needs an authenticator app: set it up with POST me/totp first")
-    if rule.needs_elevation and not caller.is_elevated:
+    if caller.role is Role.ADMIN and caller.origin in READABLE and not caller.has_totp and not rule.before_totp:
+        raise TotpRequired("through the relay an admin needs an authenticator app: set it up on the site's own network")
+    if rule.needs_elevation:
+        decide_elevation(caller)
+
+
+def decide_elevation(caller: Caller) -> None:
+    """Return if `caller` may do what needs elevation; raises the error that says which code, where."""
+    if not caller.has_totp:
+        raise TotpRequired("this needs an authenticator app: set it up with POST me/totp on the site's own network")
+    if not caller.is_elevated and caller.origin in READABLE:
+        raise CodeRequired("send a fresh code of your authenticator app with this request, as Wallport-Code")
+    if not caller.is_elevated:
         raise ElevationRequired("enter a code of your authenticator app first")
 
 
@@ -258,14 +285,18 @@ def wish_table() -> str:
 def table() -> str:
     """The rules as the Markdown table of docs/security.md."""
     lines = [
-        "| request | roles | from | elevation | token scope | limited users |",
-        "|---|---|---|---|---|---|",
+        "| request | roles | from | keys | elevation | token scope | limited users |",
+        "|---|---|---|---|---|---|---|",
     ]
     for (method, path), rule in RULES.items():
         roles = "no login" if rule.roles is None else ", ".join(role for role in Role if role in rule.roles)
         origins = ", ".join(origin for origin in Origin if origin in rule.origins)
         ticket = ", or a ticket" if rule.takes_ticket else ""
-        elevation = "yes" if rule.needs_elevation else "–, enrols" if rule.before_totp else "–"
+        keys = "yes" if rule.is_keys else "–"
+        elevation = "yes" if rule.needs_elevation else "or password" if rule.asks_again else "–"
+        elevation += ", before" if rule.before_totp else ""
         scope, limited = ("–", "–") if rule.roles is None else (scope_of(method, rule).value, rule.limited.value)
-        lines.append(f"| `{method} {path}` | {roles}{ticket} | {origins} | {elevation} | {scope} | {limited} |")
+        lines.append(
+            f"| `{method} {path}` | {roles}{ticket} | {origins} | {keys} | {elevation} | {scope} | {limited} |"
+        )
     return "\n".join(lines)

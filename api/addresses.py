@@ -48,10 +48,19 @@ def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
 
 
 def network_of(address: str) -> str:
-    """What a throttle counts by: an IPv4 address, the /64 of an IPv6 one (a household has at least that)."""
+    """Where a household is: an IPv4 address, the /64 of an IPv6 one (a household has at least that)."""
+    return _widened(address, 64)
+
+
+def area_of(address: str) -> str:
+    """What one person can have easily: an IPv4 address, the /48 of an IPv6 one, which has 65,536 of the networks."""
+    return _widened(address, 48)
+
+
+def _widened(address: str, prefix: int) -> str:
     parsed = _address(address)
     if isinstance(parsed, IPv6Address):
-        return str(IPv6Network((parsed, 64), strict=False))
+        return str(IPv6Network((parsed, prefix), strict=False))
     return str(parsed) if parsed else UNKNOWN
 
 

@@ -46,7 +46,8 @@ from api.handlers.tasks import ended
 from api.ports import Deps
 from api.sessions import Elevations, Pairings, Tickets
 from api.settings import Settings
-from api.throttle import Throttle
+from api.throttle import SecretThrottle, Throttle
+from api.tries import LoginTries, code_budgets
 from common import logs
 from common.clock import Clock
 from common.errors import AppError
@@ -219,6 +220,10 @@ async def started(settings: Settings, clock: Clock, passwords: Passwords | None 
 
     `passwords` is for tests, which have no time for argon2's real cost.
     """
+    if settings.relay_may_see_keys:
+        log.warning(
+            "relay_may_see_keys", help="whoever runs the relay can read new passwords, second factors and tokens"
+        )
     async with AsyncExitStack() as stack:
         tokens = TokenKey.from_file(settings.token_key_file, settings.site_name)
         lan = listeners.bind_tcp(settings.host, settings.port)
@@ -249,8 +254,9 @@ async def started(settings: Settings, clock: Clock, passwords: Passwords | None 
             tickets=Tickets(),
             elevations=Elevations(),
             logins=Throttle(),
-            codes=Throttle(),
-            pairs=Throttle(),
+            login_tries=LoginTries(),
+            codes=code_budgets(),
+            pairs=SecretThrottle(),
             pairings=Pairings(),
             pace=Pace(),
             qr_svg=qr.svg,

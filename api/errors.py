@@ -25,7 +25,7 @@ class NotAllowed(AppError):
 
 
 class NotFromHere(AppError):
-    """It answers on the LAN only, and the request came through the relay."""
+    """It answers on the LAN only, by default or always, and the request came through the relay."""
 
     code = "not_from_here"
 
@@ -36,8 +36,32 @@ class ElevationRequired(AppError):
     code = "elevation_required"
 
 
+class CodeRequired(AppError):
+    """Through a readable relay, what needs elevation needs a code that comes with the very request: `Wallport-Code`."""
+
+    code = "code_required"
+
+
+class PasswordRequired(AppError):
+    """What makes credentials wants the user's password again, in the body's `password`."""
+
+    code = "password_required"
+
+
+class ForeignOrigin(AppError):
+    """The page of another web site makes a browser try a login here."""
+
+    code = "foreign_origin"
+
+
+class UnsupportedMediaType(AppError):
+    """The body of a login is not declared as JSON, so any web page could have sent it (WHATWG Fetch, CORS)."""
+
+    code = "unsupported_media_type"
+
+
 class TotpRequired(AppError):
-    """An admin without a second factor, coming through the relay: enrolling is all that is open."""
+    """A user without a second factor asks for what needs elevation, or is an admin who comes through the relay."""
 
     code = "totp_required"
 
@@ -55,9 +79,13 @@ class TotpAlreadySetUp(AppError):
 
 
 class WrongCode(AppError):
-    """The TOTP code is wrong, too old, or was used before."""
+    """The TOTP code is wrong, too old, or was used before. `tries_left` None: no login stands behind the try."""
 
     code = "wrong_code"
+
+    def __init__(self, message: str, *, tries_left: int | None = None, detail: str | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.tries_left = tries_left
 
 
 class MalformedBody(AppError):
@@ -164,7 +192,7 @@ class _Later(AppError):
 
 
 class TooManyAttempts(_Later):
-    """Too many wrong passwords or codes; throttle.py has the rules."""
+    """Too many wrong passwords or codes; throttle.py and tries.py have the rules."""
 
     code = "too_many_attempts"
 

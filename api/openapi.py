@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from api import shapes, shapes_live, shapes_service
-from api.access import RULES, Role, Rule
+from api.access import ANYWHERE, RULES, Role, Rule
 from api.openapi_examples import EXAMPLES
 from api.openapi_schemas import called, plain, whole
-from api.operation import Operation, Parameter
+from api.operation import CODE, Operation, Parameter
 from api.operations import OPERATIONS
 from api.problems import CODES, PROBLEMS
 from common.problems import MEDIA_TYPE
@@ -192,7 +192,7 @@ def _operation(method: str, path: str, operation: Operation, by_type: Mapping[An
         "tags": [tag_of(path) if not operation.is_command or is_legacy(path) else "Commands"],
         "summary": operation.summary,
         "security": [] if rule.roles is None else [{"token": []}, {}] if rule.takes_ticket else [{"token": []}],
-        "responses": {operation.success: answer, **_problems(path, operation, rule)},
+        "responses": {operation.success: answer, **_problems(method, path, operation, rule)},
     }
     if operation.description:
         shown["description"] = operation.description
@@ -201,7 +201,10 @@ def _operation(method: str, path: str, operation: Operation, by_type: Mapping[An
         shown["responses"]["202"] = {**answer, "description": "Not settled yet", "headers": headers}
     if operation.has_etag:
         shown["responses"]["304"] = {"description": "Nothing changed since the ETag in If-None-Match"}
-    parameters = [_parameter(parameter, path, by_type) for parameter in operation.parameters]
+    listed = operation.parameters
+    if rule.needs_elevation or rule.asks_again or "elevation_required" in operation.problems:
+        listed += (CODE,)
+    parameters = [_parameter(parameter, path, by_type) for parameter in listed]
     if rule.takes_ticket:
         parameters.append(dict(_TICKET))
     if parameters:
@@ -212,7 +215,7 @@ def _operation(method: str, path: str, operation: Operation, by_type: Mapping[An
     return shown
 
 
-def _problems(path: str, operation: Operation, rule: Rule) -> dict[str, Any]:
+def _problems(method: str, path: str, operation: Operation, rule: Rule) -> dict[str, Any]:
     codes = {*operation.problems, "bad_request", "invalid_input", "internal"}
     if operation.body is not None:
         codes |= {"malformed_body", "body_too_large"}
@@ -220,10 +223,14 @@ def _problems(path: str, operation: Operation, rule: Rule) -> dict[str, Any]:
         codes |= {"login_required", "invalid_token", "not_allowed", "store_unavailable", "overloaded"}
         if Role.ADMIN in rule.roles and not rule.before_totp:
             codes.add("totp_required")
-    if len(rule.origins) == 1:
+    elif method != "GET":
+        codes |= {"foreign_origin", "unsupported_media_type"}
+    if rule.origins != ANYWHERE or rule.is_keys:
         codes.add("not_from_here")
-    if rule.needs_elevation:
-        codes.add("elevation_required")
+    if rule.needs_elevation or rule.asks_again or "elevation_required" in codes:
+        codes |= {"elevation_required", "code_required", "wrong_code", "too_many_attempts"}
+    if rule.asks_again:
+        codes |= {"password_required", "login_failed"}
     by_status: dict[int, list[str]] = {}
     for code in sorted(codes):
         status = PROBLEMS[code][0]

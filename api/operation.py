@@ -30,6 +30,14 @@ class Parameter:
     is_header: bool = False
 
 
+CODE = Parameter(
+    "Wallport-Code",
+    "a fresh code of the authenticator app, for this request alone; through a relay the only way to be elevated",
+    {"type": "string"},
+    is_header=True,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`id` names it in clients that are made from the document. `answer` is a type, bytes for a file, or None for no

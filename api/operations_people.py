@@ -61,7 +61,9 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         "beginPairing",
         "A QR code for a new phone, good for 5 minutes and once",
         shapes.PairingAnswer,
-        problems=_STORE,
+        body=shapes.AgainBody,
+        is_body_optional=True,
+        problems=(*_BODY, *_STORE),
         description="Who scans it is logged in as you, on the LAN or through the relay: `POST auth/pair`.",
     ),
     ("POST", "/api/v1/auth/ticket"): Operation(
@@ -99,7 +101,9 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         "beginTotp",
         "Begin to set up an authenticator app",
         shapes.TotpAnswer,
-        problems=("totp_already_set_up", *_STORE),
+        body=shapes.AgainBody,
+        is_body_optional=True,
+        problems=(*_BODY, "totp_already_set_up", *_STORE),
     ),
     ("POST", "/api/v1/me/totp/confirm"): Operation(
         "confirmTotp",

@@ -18,7 +18,8 @@ from api.live import Entry
 from api.sessions import Elevations, Pairings, Tickets
 from api.settings import Settings
 from api.sight import EVERYTHING, Sight
-from api.throttle import Throttle
+from api.throttle import SecretThrottle, Throttle
+from api.tries import Budgets, LoginTries
 from common.clock import Clock
 from common.commands import Command, CommandRecord
 from common.model import EdgeHealth, Snapshot
@@ -230,8 +231,9 @@ class Deps:
     tickets: Tickets
     elevations: Elevations
     logins: Throttle
-    codes: Throttle
-    pairs: Throttle
+    login_tries: LoginTries
+    codes: Budgets
+    pairs: SecretThrottle
     pairings: Pairings
     pace: Pace
     qr_svg: Callable[[str], str]

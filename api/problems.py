@@ -24,6 +24,9 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "not_allowed": (403, "Not allowed"),
     "not_from_here": (403, "Not from here"),
     "elevation_required": (403, "A fresh code is needed"),
+    "code_required": (403, "A code must come with the request"),
+    "password_required": (403, "The password is needed again"),
+    "foreign_origin": (403, "Not from another web site"),
     "totp_required": (403, "Set up an authenticator app first"),
     "wrong_code": (403, "The code is wrong"),
     "setup_closed": (403, "The site is set up already"),
@@ -42,6 +45,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "command_failed": (409, "The wallbox did not do it"),
     "not_possible": (409, "This wallbox cannot do that"),
     "body_too_large": (413, TITLES["body_too_large"]),
+    "unsupported_media_type": (415, "The body must be JSON"),
     "idempotency_key_reused": (422, "The idempotency key belongs to another request"),
     "upgrade_required": (426, TITLES["upgrade_required"]),
     "too_many_attempts": (429, TITLES["too_many_attempts"]),
@@ -116,6 +120,9 @@ def of_error(error: AppError) -> Problem:
     components = getattr(error, "components", None)
     if components is not None:
         answer.body["components"] = components
+    tries_left = getattr(error, "tries_left", None)
+    if tries_left is not None:
+        answer.body["tries_left"] = tries_left
     if isinstance(error, AcceptanceUnknown):
         answer.body["command_id"] = error.command_id
         answer.headers["location"] = command_path(error.command_id)

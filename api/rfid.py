@@ -14,7 +14,7 @@ import msgspec
 
 from api import control, instants
 from api.access import Role
-from api.errors import ElevationRequired, NotAllowed, NotPossible, UnknownChargePoint
+from api.errors import NotAllowed, NotPossible, UnknownChargePoint
 from api.inputs import whole_number
 from api.periods import boundary
 from api.shapes import WishedLimit
@@ -46,17 +46,16 @@ _CURSOR = re.compile(r"([0-9]{1,11})-([0-9]{1,18})")
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 
 
-def decide_person(role: Role, *, is_own: bool, is_elevated: bool, is_writing: bool) -> None:
-    """Return if one may touch a person's things: one's own, or an admin anybody's, with a fresh code to change them.
+def needs_elevation(role: Role, *, is_own: bool, is_writing: bool) -> bool:
+    """Whether one may touch a person's things with elevation only: one's own never, an admin anybody's to change them.
 
-    Raises NotAllowed or ElevationRequired.
+    Raises NotAllowed for who may not at all.
     """
     if is_own:
-        return
+        return False
     if role is not Role.ADMIN:
         raise NotAllowed("this is somebody else's")
-    if is_writing and not is_elevated:
-        raise ElevationRequired("enter a code of your authenticator app first")
+    return is_writing
 
 
 def tag(text: str) -> str:

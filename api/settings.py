@@ -29,6 +29,7 @@ class Settings:
     audit_days: int
     lan_url: str | None
     relay_url: str | None
+    relay_may_see_keys: bool
     log_level: str
     log_form: str
 
@@ -57,6 +58,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         audit_days=reader.integer("WALLPORT_API_AUDIT_DAYS", 730, lowest=1, highest=36_500),
         lan_url=_base_url(reader, "WALLPORT_API_LAN_URL"),
         relay_url=_base_url(reader, "WALLPORT_API_RELAY_URL"),
+        relay_may_see_keys=reader.flag("WALLPORT_API_RELAY_MAY_SEE_KEYS", False),
         log_level=reader.text(
             "WALLPORT_LOG_LEVEL",
             "info",

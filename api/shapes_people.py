@@ -27,6 +27,10 @@ ChargePoints = Annotated[
     ],
     msgspec.Meta(min_length=1, max_length=32, description="ids as in `GET chargepoints`; null: all"),
 ]
+Again = Annotated[
+    str | None,
+    msgspec.Meta(description="your password again, unless you have a second factor: then this needs elevation"),
+]
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
@@ -64,6 +68,12 @@ class SetupBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: Name
     password: Password
     device_name: Name | None = None
+
+
+class AgainBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A user with a second factor needs no password here, but elevation."""
+
+    password: Again = None
 
 
 class PairingAnswer(msgspec.Struct, frozen=True):
@@ -112,10 +122,13 @@ class ConfirmBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class ConfirmAnswer(msgspec.Struct, frozen=True):
-    """Each recovery code stands in for one code of the app; they are shown this once."""
+    """Each recovery code stands in for one code of the app; they are shown this once.
+
+    `elevated_until` is null through a readable relay, where each request brings its own code.
+    """
 
     recovery_codes: list[str]
-    elevated_until: Instant
+    elevated_until: Instant | None
 
 
 class RecoveryCodesAnswer(msgspec.Struct, frozen=True):
@@ -123,7 +136,8 @@ class RecoveryCodesAnswer(msgspec.Struct, frozen=True):
 
 
 class MeAnswer(msgspec.Struct, frozen=True):
-    """`elevated_until` is null unless this session entered a code within the last 5 minutes."""
+    """`elevated_until` is null unless this session entered a code within the last 5 minutes, and through a readable
+    relay, where each request brings its own code."""
 
     name: str
     role: Role
@@ -132,6 +146,9 @@ class MeAnswer(msgspec.Struct, frozen=True):
     charge_points: Annotated[list[str] | None, msgspec.Meta(description="those that you are limited to; null: all")]
     recovery_codes_left: int
     device_id: str
+    may_change_keys: Annotated[
+        bool, msgspec.Meta(description="what makes or changes credentials answers where this request came from")
+    ]
 
 
 class PasswordBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -189,7 +206,8 @@ class DeviceBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class ApiTokenBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: Name
     scopes: Annotated[list[TokenScope], msgspec.Meta(min_length=1, max_length=2)]
-    expires_in_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
+    expires_in_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 365
+    password: Again = None
 
 
 class ApiTokenShape(msgspec.Struct, frozen=True):

@@ -44,7 +44,8 @@ class ProblemShape(msgspec.Struct, frozen=True):
     """RFC 9457. `code` is one of docs/errors.md.
 
     `errors` is there for bad input, `components` for not_ready, `command_id` for acceptance_unknown, `since` for
-    site_offline: since when, if the relay knows.
+    site_offline: since when, if the relay knows, `tries_left` for wrong_code: how many wrong ones are left before this
+    login ends.
     """
 
     type: str
@@ -56,3 +57,4 @@ class ProblemShape(msgspec.Struct, frozen=True):
     components: dict[str, ComponentShape] | msgspec.UnsetType = msgspec.UNSET
     command_id: str | msgspec.UnsetType = msgspec.UNSET
     since: Instant | msgspec.UnsetType | None = msgspec.UNSET
+    tries_left: int | msgspec.UnsetType = msgspec.UNSET

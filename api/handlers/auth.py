@@ -5,14 +5,15 @@ import time
 from sanic import HTTPResponse, Request
 
 from api import inputs, instants, pairing
-from api.addresses import network_of
 from api.errors import LoginFailed, LoginRequired
 from api.handlers.answers import json_answer, no_content
 from api.handlers.audit import audit
-from api.handlers.guard import logins_of
-from api.handlers.opening import answer, checked_password, open_login
+from api.handlers.logins import logins_of
+from api.handlers.opening import answer, checked_password, open_login, source_of
+from api.handlers.proof import check_again
 from api.ports import deps_of, login_of
 from api.shapes_people import (
+    AgainBody,
     LoginBody,
     PairBody,
     PairingAnswer,
@@ -77,9 +78,11 @@ async def logout(request: Request) -> HTTPResponse:
 
 async def begin_pairing(request: Request) -> HTTPResponse:
     """A one-time secret for another phone of the same user, as a QR code."""
+    body = inputs.body(request.body or b"{}", AgainBody)
     deps, login = deps_of(request), login_of(request)
     if login.user_id is None:
         raise LoginRequired("this login has ended")
+    await check_again(request, body.password, "pairing")
     secret = one_time_secret("wpp")
     opened = deps.pairings.put(digest(secret), login.user_id, login.user, time.time())
     urls = await _urls(request)
@@ -103,18 +106,18 @@ async def pair(request: Request) -> HTTPResponse:
     body = inputs.body(request.body, PairBody)
     _check_label(body.device_name)
     deps = deps_of(request)
-    network, now = network_of(request.ctx.address), time.monotonic()
-    deps.pairs.admit("", network, now)
+    source, now = source_of(request), time.monotonic()
+    deps.pairs.admit(source, now)
     opened = deps.pairings.take(digest(body.secret), time.time())
     try:
         account = None if opened is None else await deps.store.run(users.get_account, opened.user)
     except AppError:
-        deps.pairs.undo("", network, now)
+        deps.pairs.undo(source, now)
         raise
     if opened is None or account is None or account.user.is_disabled or account.user.id != opened.user_id:
         audit(request, "login", subject="pairing", result=LoginFailed.code)
         raise LoginFailed("the pairing code is wrong, was used, or is older than five minutes")
-    deps.pairs.succeeded("", network, now)
+    deps.pairs.undo(source, now)
     return json_answer(await open_login(request, account, Kind.PAIRED, body.device_name))
 
 
@@ -123,8 +126,8 @@ async def set_up(request: Request) -> HTTPResponse:
     body = inputs.body(request.body, SetupBody)
     _check_label(body.device_name)
     deps = deps_of(request)
-    network, now = network_of(request.ctx.address), time.monotonic()
-    deps.pairs.admit("", network, now)
+    source, now = source_of(request), time.monotonic()
+    deps.pairs.admit(source, now)
     secret_hash = digest(body.secret)
     try:
         await deps.store.run(setup.check_link, secret_hash, int(time.time()))  # before a hash costs anything
@@ -136,9 +139,9 @@ async def set_up(request: Request) -> HTTPResponse:
         audit(request, "setup", result=SetupClosed.code)
         raise
     except AppError:
-        deps.pairs.undo("", network, now)
+        deps.pairs.undo(source, now)
         raise
-    deps.pairs.succeeded("", network, now)
+    deps.pairs.undo(source, now)
     audit(request, "setup", user=user.name, subject=user.name, new={"role": user.role})
     return json_answer(await open_login(request, Account(user, None), Kind.APP, body.device_name))
 

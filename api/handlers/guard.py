@@ -9,9 +9,11 @@ import time
 from sanic import Request
 from sanic.response import BaseHTTPResponse
 
-from api.access import RULES, Caller, Origin, Rule, Scope, decide, scope_of
+from api import foreign
+from api.access import READABLE, RULES, Caller, Origin, Rule, Scope, decide, scope_of
 from api.addresses import FORWARDED_HEADER, RELAYED_HEADER, client_address, is_trusted
-from api.handlers.logins import Logins
+from api.handlers.codes import CODE_HEADER, require_elevation
+from api.handlers.logins import logins_of
 from api.ports import Deps, deps_of
 from common.security.tokens import LEGACY, Claims, InvalidToken
 
@@ -19,7 +21,7 @@ _PARAMETER = re.compile(r"<(\w+)(?::\w+)?>")
 
 
 async def guard(request: Request) -> None:
-    """A request middleware; raises what access.decide raises, or InvalidToken."""
+    """A request middleware; raises what access.decide, foreign.py and `require_elevation` raise, or InvalidToken."""
     if request.route is None:
         return  # no such route or method: nothing to guard, and the error says so
     deps = deps_of(request)
@@ -30,28 +32,36 @@ async def guard(request: Request) -> None:
     method = _method(request)
     rule = RULES.get((method, template(request.route.path)))
     request.ctx.login = None
-    caller = Caller(None, origin)
+    if rule is not None and rule.roles is None and method != "GET":
+        _check_page(request, deps)
+    caller = Caller(None, origin, may_use_keys=deps.settings.relay_may_see_keys)
     if rule is not None and rule.roles is not None and origin in rule.origins:
         claims = _claims(request, deps, rule)
         if claims is not None:
             login = await logins_of(request).of(claims, request.ctx.address, scope_of(method, rule))
             request.ctx.claims, request.ctx.login = claims, login
+            # What a readable relay carried may be ridden by it: there, each request brings its own code.
+            was_elevated = origin not in READABLE and deps.elevations.until(login.session_id, time.time()) is not None
             caller = Caller(
                 login.role,
                 origin,
-                # Without a second factor there is no elevation, also when it was taken away just now.
-                is_elevated=login.has_totp and deps.elevations.until(login.session_id, time.time()) is not None,
+                is_elevated=was_elevated or bool(request.headers.get(CODE_HEADER)),
+                may_use_keys=deps.settings.relay_may_see_keys,
                 has_totp=login.has_totp,
                 is_limited=login.sight.is_limited,
                 scopes=login.scopes,
             )
+            request.ctx.caller, request.ctx.is_elevated = caller, was_elevated and login.has_totp
     decide(method, rule, caller)
+    if rule is not None and rule.needs_elevation:
+        await require_elevation(request)
 
 
-def logins_of(request: Request) -> Logins:
-    """What app.py put there."""
-    logins: Logins = request.app.ctx.logins
-    return logins
+def _check_page(request: Request, deps: Deps) -> None:
+    """Raise if the page of another web site may stand behind a login."""
+    foreign.check_body(request.headers.get("content-type"), has_body=bool(request.body))
+    own_urls = [url for url in (deps.settings.lan_url, deps.settings.relay_url) if url is not None]
+    foreign.check_origin(request.headers.get("origin"), request.headers.get("host"), own_urls)
 
 
 async def harden(_request: Request, response: BaseHTTPResponse) -> None:

@@ -12,14 +12,14 @@ from urllib.parse import unquote
 from sanic import HTTPResponse, Request
 
 from api import inputs, legacy
-from api.access import Role
+from api.access import READABLE, Role
 from api.errors import CommandFailed, LoginFailed, LoginRequired, NotAllowed, NotFound, StateUnknown, TotpNotSetUp
 from api.handlers.answers import json_answer
+from api.handlers.codes import check_code
 from api.handlers.control import commanded
 from api.handlers.me import set_password
 from api.handlers.opening import first_right_password, open_legacy
 from api.handlers.state import known
-from api.handlers.totp import check_code
 from api.handlers.users import changed_user
 from api.ports import deps_of, login_of
 from api.problems import command_path
@@ -40,7 +40,8 @@ _WITH_CODE = re.compile(r"(.+)([0-9]{6})", re.DOTALL)
 
 
 async def login(request: Request) -> HTTPResponse:
-    """Name and password → the token as bare text. An admin's code right behind the password elevates."""
+    """Name and password → the token as bare text. An admin's code right behind the password elevates, as `auth/elevate`
+    does: at home."""
     body = _body(request, LegacyLoginBody)
     split = _WITH_CODE.fullmatch(body.password)
     passwords = (body.password, split[1]) if split is not None else (body.password,)
@@ -55,7 +56,7 @@ async def login(request: Request) -> HTTPResponse:
     token, session_id = await open_legacy(
         request, account, DEVICE, legacy.person(user.name, is_admin=user.role == Role.ADMIN)
     )
-    if code:
+    if code and request.ctx.origin not in READABLE:
         deps_of(request).elevations.elevate(session_id, time.time())
     return HTTPResponse(token, headers={"cache-control": "no-store"}, content_type="text/plain; charset=utf-8")
 

@@ -17,8 +17,8 @@ from api import inputs, live, numbers, views
 from api.access import Scope
 from api.errors import LoginRequired, UpgradeRequired
 from api.fields import Selection
-from api.handlers.guard import logins_of
 from api.handlers.hub import Hub
+from api.handlers.logins import logins_of
 from api.handlers.state import selected_fields
 from api.handlers.tasks import ended
 from api.live import Outbox

@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 import time
 
+from sanic import Request
+
 from api.access import LEGACY_SCOPES, LOGIN_SCOPES, TOKEN_SCOPES, Role, Scope
 from api.errors import LoginRequired, Overloaded
 from api.ports import Login, StoreRunner
@@ -126,6 +128,12 @@ class Logins:
             noted = self._store.run(devices.seen, active.device.id, now, address)
             await asyncio.wait_for(noted, SEEN_TIMEOUT_S)
         self._known.noted(active.device.id, now)
+
+
+def logins_of(request: Request) -> Logins:
+    """What app.py put there."""
+    logins: Logins = request.app.ctx.logins
+    return logins
 
 
 def _looked_at(task: "asyncio.Task[Active | None]") -> None:

@@ -6,13 +6,14 @@ import time
 from sanic import HTTPResponse, Request
 
 from api import inputs, instants
-from api.access import Role
+from api.access import READABLE, Role
 from api.errors import LoginRequired, NotFound
 from api.handlers.answers import json_answer, no_content
 from api.handlers.audit import audit
-from api.handlers.guard import logins_of
-from api.handlers.opening import checked_password
-from api.handlers.totp import active_user
+from api.handlers.codes import active_user
+from api.handlers.logins import logins_of
+from api.handlers.opening import own_password
+from api.handlers.proof import check_again
 from api.ports import Login, deps_of, login_of
 from api.shapes_people import (
     ApiTokenAnswer,
@@ -36,7 +37,9 @@ async def me(request: Request) -> HTTPResponse:
     """The user behind the token, as they are now."""
     inputs.query(request.query_string, ())
     deps, login, user = deps_of(request), login_of(request), await active_user(request)
-    until = deps.elevations.until(login.session_id, time.time()) if user.totp_secret is not None else None
+    is_readable = request.ctx.origin in READABLE
+    has_elevation = user.totp_secret is not None and not is_readable
+    until = deps.elevations.until(login.session_id, time.time()) if has_elevation else None
     left = await deps.store.run(second_factor.codes_left, user.id)
     return json_answer(
         MeAnswer(
@@ -47,6 +50,7 @@ async def me(request: Request) -> HTTPResponse:
             charge_points=None if login.sight.key is None else list(login.sight.key),
             recovery_codes_left=left,
             device_id=login.session_id,
+            may_change_keys=not is_readable or deps.settings.relay_may_see_keys,
         )
     )
 
@@ -55,7 +59,7 @@ async def change_password(request: Request) -> HTTPResponse:
     """The old password → a new one; every other device and every API token has to log in again."""
     body = inputs.body(request.body, PasswordBody)
     login = login_of(request)
-    account = await checked_password(request, login.user, body.old_password, action="password_change")
+    account = await own_password(request, body.old_password, "password_change")
     await set_password(request, account.user.id, account.user.name, body.new_password, keeps=login.session_id)
     return no_content()
 
@@ -105,6 +109,7 @@ async def add_token(request: Request) -> HTTPResponse:
     """A token for a program, which may do no more than its scopes say, and is shown this once."""
     body = inputs.body(request.body, ApiTokenBody)
     deps, user = deps_of(request), await active_user(request)
+    await check_again(request, body.password, "api_token_add")
     now = int(time.time())
     lasts_s = body.expires_in_days * DAY_S
     row = DeviceRow(

@@ -12,12 +12,14 @@ from sanic import Request
 
 from api import inputs
 from api.access import Role
-from api.addresses import network_of
+from api.addresses import area_of, network_of
 from api.errors import LoginFailed
 from api.handlers.audit import audit
-from api.handlers.guard import logins_of
-from api.ports import deps_of
+from api.handlers.codes import spent
+from api.handlers.logins import logins_of
+from api.ports import deps_of, login_of
 from api.shapes_people import LoginAnswer, UserShape
+from api.throttle import Source
 from common.errors import AppError
 from common.security import refresh_tokens
 from common.security.tokens import ACCESS, ACCESS_TTL_S
@@ -41,14 +43,31 @@ async def checked_password(request: Request, username: str, password: str, actio
     return account
 
 
+async def own_password(request: Request, password: str, action: str) -> Account:
+    """The user who is logged in, if it is their password. Raises LoginFailed or TooManyAttempts; too many wrong ones in
+    a row end the login that they came from, since whoever has it tries to keep it."""
+    deps, login = deps_of(request), login_of(request)
+    deps.login_tries.admit(login.session_id)
+    try:
+        account = await checked_password(request, login.user, password, action)
+    except LoginFailed:
+        await spent(request, login)
+        raise
+    except AppError:
+        deps.login_tries.undo(login.session_id)
+        raise
+    deps.login_tries.right(login.session_id)
+    return account
+
+
 async def first_right_password(
     request: Request, username: str, passwords: Sequence[str], action: str = "login"
 ) -> tuple[Account, str]:
     """Like `checked_password` for the first of `passwords` that is right, and which one it is; all are one try."""
     deps = deps_of(request)
-    account, network = name_key(username), network_of(request.ctx.address)
+    account, source = name_key(username), await _source(request, username)
     now = time.monotonic()
-    deps.logins.admit(account, network, now)
+    deps.logins.admit(account, source, now)
     try:
         found = await deps.store.run(users.get_account, username)
         for password in passwords:
@@ -64,10 +83,29 @@ async def first_right_password(
     except LoginFailed:
         raise
     except AppError:
-        deps.logins.undo(account, network, now)
+        deps.logins.undo(account, source, now)
         raise
-    deps.logins.succeeded(account, network, now)
+    deps.logins.succeeded(account, source, now)
     return found, password
+
+
+def source_of(request: Request, device: str | None = None) -> Source:
+    """Where a try comes from, for the throttles."""
+    address = request.ctx.address
+    return Source(request.ctx.origin, network_of(address), area_of(address), device)
+
+
+async def _source(request: Request, username: str) -> Source:
+    """Of a password. A token that comes along, also one that has expired, proves the device that it was made for, as
+    long as that login stands among the devices of this very account."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    claims = deps_of(request).tokens.was_bearer(token.strip() or scheme)
+    if claims is None or name_key(claims.user) != name_key(username):
+        return source_of(request)
+    known = await deps_of(request).store.run(devices.active, claims.session_id, int(time.time()))
+    if known is None or name_key(known.user.name) != name_key(username):
+        return source_of(request)
+    return source_of(request, known.device.id)
 
 
 async def open_login(request: Request, account: Account, kind: Kind, device_name: str | None) -> LoginAnswer:

@@ -12,6 +12,7 @@ from api.audit import changed
 from api.errors import LoginRequired, NotAllowed, NotFound
 from api.handlers.answers import json_answer
 from api.handlers.audit import audit
+from api.handlers.codes import require_elevation
 from api.ports import deps_of, login_of
 from api.shapes_rfid import DryRunBody, LearnBody, ProfileBody, ProfilesAnswer, ScansAnswer, TagBody, TagsAnswer
 from api.sight import EVERYTHING, Sight
@@ -134,7 +135,7 @@ async def scans(request: Request) -> HTTPResponse:
     only = None if asker.role == Role.ADMIN else asker.name
     parameters = inputs.query(request.query_string, SCAN_PARAMETERS)
     if "user" in parameters:
-        _decide(request, asker, parameters["user"], is_writing=False)
+        await _decide(request, asker, parameters["user"], is_writing=False)
     wanted, limit = rfid.scan_filter(parameters, only, deps_of(request).settings.time_zone)
     rows = list(await deps_of(request).cards.scans(wanted, limit + 1))
     cursor = rfid.cursor(rows[limit - 1]) if len(rows) > limit else None
@@ -147,7 +148,7 @@ async def _save(request: Request, known: Profile | None) -> Profile:
     body = inputs.body(request.body, ProfileBody)
     asker = await _asker(request)
     owner = body.user or (known.user if known is not None else asker.name)
-    _decide(request, asker, owner, is_writing=True)
+    await _decide(request, asker, owner, is_writing=True)
     wished = rfid.profile_of(body, owner, await _sight(request, owner), await _state(request))
     if known is not None and known.id is not None:
         wished = rfid.with_id(wished, known.id)
@@ -169,7 +170,7 @@ async def _profile(request: Request, text: str, *, is_writing: bool) -> Profile:
     known = await deps_of(request).cards.profile(int(text)) if _PROFILE_ID.fullmatch(text) else None
     if known is None or (asker.role != Role.ADMIN and known.user != asker.name):
         raise NotFound("there is no such profile")
-    _decide(request, asker, known.user, is_writing=is_writing)
+    await _decide(request, asker, known.user, is_writing=is_writing)
     return known
 
 
@@ -177,17 +178,17 @@ async def _owner(request: Request, name: str, *, is_writing: bool) -> str:
     """The user that a path names, as they are spelt."""
     asker = await _asker(request)
     text = _text(name)
-    _decide(request, asker, text, is_writing=is_writing)
+    await _decide(request, asker, text, is_writing=is_writing)
     user = await deps_of(request).store.user(text)
     if user is None:
         raise NotFound("there is no such user")
     return user.name
 
 
-def _decide(request: Request, asker: UserRow, owner: str, *, is_writing: bool) -> None:
-    until = deps_of(request).elevations.until(login_of(request).session_id, time.time())
+async def _decide(request: Request, asker: UserRow, owner: str, *, is_writing: bool) -> None:
     is_own = name_key(asker.name) == name_key(owner)
-    rfid.decide_person(Role(asker.role), is_own=is_own, is_elevated=until is not None, is_writing=is_writing)
+    if rfid.needs_elevation(Role(asker.role), is_own=is_own, is_writing=is_writing):
+        await require_elevation(request)
 
 
 async def _asker(request: Request) -> UserRow:

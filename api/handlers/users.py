@@ -14,7 +14,7 @@ from api.audit import changed
 from api.errors import NotFound
 from api.handlers.answers import json_answer, no_content
 from api.handlers.audit import audit
-from api.handlers.guard import logins_of
+from api.handlers.logins import logins_of
 from api.handlers.me import set_password
 from api.ports import deps_of, login_of
 from api.shapes_people import AccountsAnswer, AccountShape, UserBody, UserChangeBody

@@ -183,7 +183,28 @@ class TokenKey:
         """What a valid token of this audience says; raises InvalidToken for anything else."""
         return self._verify({audience}, token)
 
+    def was_bearer(self, token: str) -> Claims | None:
+        """What a token says that once was valid in an Authorization field here, perhaps long ago; None for any other.
+
+        It proves that whoever has it once was logged in, and opens nothing.
+        """
+        try:
+            claims = self._read(BEARER, token)
+        except InvalidToken:
+            return None
+        return claims
+
     def _verify(self, audiences: Collection[str], token: str) -> Claims:
+        claims = self._read(audiences, token)
+        now = self._now()
+        if claims.expires_at <= now:
+            raise InvalidToken("the token is not valid", detail="expired")
+        if claims.issued_at > now + LEEWAY_S:
+            raise InvalidToken("the token is not valid", detail="issued in the future")
+        return claims
+
+    def _read(self, audiences: Collection[str], token: str) -> Claims:
+        """What a token of this site says that is of one of `audiences`, whenever it is valid; raises InvalidToken."""
         try:
             payload = _signed(
                 self._public_key, token, ("sub", "role", "site", "sid", "jti", "iat", "exp", "until", "aud")
@@ -195,11 +216,6 @@ class TokenKey:
             raise InvalidToken("the token is not valid", detail="of another audience")
         if payload["site"] != self.site:
             raise InvalidToken("the token is not valid", detail="of another site")
-        now = self._now()
-        if claims.expires_at <= now:
-            raise InvalidToken("the token is not valid", detail="expired")
-        if claims.issued_at > now + LEEWAY_S:
-            raise InvalidToken("the token is not valid", detail="issued in the future")
         return claims
 
 

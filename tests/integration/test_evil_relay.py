@@ -13,10 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 
 from api.access import RULES, Origin
+from common.security import totp
 from common.security.tokens import ACCESS, TokenKey
+from common.store import users
+from common.store.bind import open_store
 from common.tunnel.errors import ErrorCode
 from common.tunnel.frames import (
     Flag,
@@ -33,12 +37,14 @@ from edge.tunnel import LONGEST_AWAY_S
 from tests.kit import tunnel_stack
 from tests.kit.api_client import PASSWORD, RunningApi, running_api
 from tests.kit.edge_process import command as edge_command
-from tests.kit.evil_relay import EvilRelay, Grip, evil_relay, open_payload
+from tests.kit.evil_relay import Answer, EvilRelay, Grip, evil_relay, open_payload
 from tests.kit.memory import resident_bytes
 from tests.kit.process import ServerProcess
 from tests.kit.servers import RedisServer
 from tests.kit.waiting import eventually
 
+AUDIT = "/api/v1/admin/audit"
+JSON = {"content-type": "application/json"}
 MIB = 1024 * KIB
 REFUSALS = {400, 401, 403, 404, 405}
 
@@ -103,8 +109,28 @@ def path_of(route: str) -> str:
     return route.replace("{id}", "1").replace("{name}", "viewer")
 
 
+@pytest.fixture
+def app(api: RunningApi) -> pyotp.TOTP:
+    """The admin's authenticator app, fresh: none of its codes was used yet."""
+    secret, store = totp.new_secret(), open_store(api.settings.database_url)
+    users.set_totp_secret(store, "admin", secret)
+    store.close()
+    return pyotp.TOTP(secret)
+
+
+def sent(
+    grip: Grip, method: str, path: str, fields: tuple[tuple[str, str], ...], body: Any = None, *, code: str = ""
+) -> Answer:
+    """A request with a body of JSON and a code, if any."""
+    raw = b"" if body is None else json.dumps(body).encode()
+    if raw:
+        fields = (*fields, ("content-length", str(len(raw))), *JSON.items())
+    return grip.ask(method, path, (*fields, ("wallport-code", code)) if code else fields, raw)
+
+
 LAN_ONLY = [(method, path_of(path)) for (method, path), rule in RULES.items() if Origin.RELAY not in rule.origins]
 ELEVATED = [(method, path_of(path)) for (method, path), rule in RULES.items() if rule.needs_elevation]
+KEYS = [(method, path_of(path)) for (method, path), rule in RULES.items() if rule.is_keys]
 
 
 class TestWhatItMay:
@@ -153,7 +179,7 @@ class TestTokens:
 
     def test_one_that_was_kept_is_worth_nothing_after_its_logout(self, api: RunningApi, grip: Grip) -> None:
         body = json.dumps({"username": "driver", "password": PASSWORD}).encode()
-        token = api.lan.post("/api/v1/auth/login", content=body).json()["access_token"]
+        token = api.lan.post("/api/v1/auth/login", content=body, headers=JSON).json()["access_token"]
         assert grip.ask("GET", "/api/v1/me", bearer(token)).status == 200
         left = api.lan.post("/api/v1/auth/logout", headers={"authorization": f"Bearer {token}"})
         assert left.status_code in (200, 204), left.text
@@ -201,6 +227,81 @@ class TestOrigin:
         assert grip.ask("POST", "/api/v1/auth/elevate", fields, body).status >= 400
         for method, path in ELEVATED:
             assert grip.ask(method, path, token_of(api, "admin")).status in REFUSALS, path
+
+
+class TestRightCodes:
+    """It has an admin's password and token, and each code that passes: what the phone sends, it has read."""
+
+    def test_a_code_that_passed_is_worth_nothing_more(self, api: RunningApi, grip: Grip, app: pyotp.TOTP) -> None:
+        """For no request that needs one, nor for five minutes of any."""
+        fields, code = token_of(api, "admin"), app.now()
+        assert sent(grip, "GET", AUDIT, fields, code=code).status == 200
+        for method, path in (("GET", AUDIT), ("GET", f"{AUDIT}.csv"), ("PATCH", "/api/v1/sessions/1")):
+            assert sent(grip, method, path, fields, code=code).code == "wrong_code", path
+            assert sent(grip, method, path, fields).code == "code_required", path
+        assert sent(grip, "POST", "/api/v1/auth/elevate", fields, {"code": code}).code == "not_from_here"
+
+    def test_one_that_it_held_back_makes_or_changes_no_credentials(
+        self, api: RunningApi, grip: Grip, app: pyotp.TOTP
+    ) -> None:
+        """No admin of its own, no second factor, no pairing, no token, with a code that nobody used yet."""
+        fields, code = token_of(api, "admin"), app.now()
+        bodies: dict[str, Any] = {
+            "/api/v1/users": {"name": "evil", "password": PASSWORD, "role": "admin"},
+            "/api/v1/users/viewer": {"role": "admin"},
+            "/api/user": {"username": "viewer", "admin": True},
+            "/api/v1/me/totp/confirm": {"code": code},
+            "/api/v1/me/api-tokens": {"name": "evil", "scopes": ["control"], "password": PASSWORD},
+        }
+        assert len(KEYS) == 11
+        for method, path in KEYS:
+            body = None if method == "DELETE" else bodies.get(path, {"password": PASSWORD})
+            answer = sent(grip, method, path, fields, body, code=code)
+            assert (answer.status, answer.code) == (403, "not_from_here"), path
+        login = {"username": "admin", "password": PASSWORD + code}
+        old_app = sent(grip, "POST", "/api/login", (("host", "relay"),), login)
+        assert old_app.status == 200
+        legacy = (("host", "relay"), ("authorization", old_app.body.decode()))
+        assert sent(grip, "PATCH", "/api/user", legacy, bodies["/api/user"]).code == "not_from_here"
+        accounts = api.get("/api/v1/users", "admin").json()["items"]
+        assert {(one["name"], one["role"], one["has_totp"]) for one in accounts} == {
+            ("admin", "admin", True),
+            ("driver", "driver", False),
+            ("viewer", "viewer", False),
+        }
+
+    def test_an_elevation_of_the_same_login_at_home_is_not_ridden(
+        self, api: RunningApi, grip: Grip, app: pyotp.TOTP
+    ) -> None:
+        fields = token_of(api, "admin")
+        code = {"code": app.now()}
+        assert api.lan.post("/api/v1/auth/elevate", json=code, headers=api.login("admin")).status_code == 200
+        for method, path in ELEVATED:
+            assert sent(grip, method, path, fields).code in ("code_required", "not_from_here"), path
+
+    def test_an_admin_without_a_second_factor_gets_none_of_its(self, api: RunningApi, grip: Grip) -> None:
+        """With the right password."""
+        store = open_store(api.settings.database_url)
+        users.set_totp_secret(store, "admin", None)
+        store.close()
+        for path in ("/api/v1/me/totp", "/api/v1/me/totp/confirm"):
+            body = {"password": PASSWORD} if path.endswith("totp") else {"code": "000000"}
+            assert sent(grip, "POST", path, token_of(api, "admin"), body).code == "not_from_here"
+
+    def test_what_it_can_is_to_put_another_request_in_place_of_the_codes_own(
+        self, api: RunningApi, grip: Grip, app: pyotp.TOTP
+    ) -> None:
+        """As docs/security.md says: it holds a request back and spends the code on one that it likes better."""
+        assert sent(grip, "GET", f"{AUDIT}.csv", token_of(api, "admin"), code=app.now()).status == 200
+
+    def test_wrong_codes_are_few_whatever_network_it_names(self, api: RunningApi, grip: Grip, app: pyotp.TOTP) -> None:
+        """Five, and the login has ended."""
+        login = api.lan.post("/api/v1/auth/login", json={"username": "admin", "password": PASSWORD}).json()
+        fields = (*bearer(login["access_token"]), ("wallport-code", "abcdef"))
+        codes = [
+            grip.ask("GET", AUDIT, fields, client_address=f"2001:db8:{number:x}::1").code for number in range(1, 8)
+        ]
+        assert codes == ["wrong_code"] * 5 + ["login_required"] * 2
 
 
 class TestTargets:
