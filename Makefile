@@ -1,7 +1,7 @@
 # Everything a newcomer types. All of it stays inside this folder, but for `servers`, which installs system packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo servers test check bench clean
+.PHONY: help setup demo servers generators test check bench clean
 
 ARGS ?=
 BIN := .venv/bin
@@ -28,8 +28,11 @@ demo: $(DEMO_STAMP) ## Run all of Wallport beside a simulated wallbox; options i
 servers: ## Install the real servers that the tests start, where they are missing (apt)
 	@deploy/install-test-servers.sh
 
+generators: setup ## Install the client generators that the tests try, into .venv (about a minute, once)
+	@$(BIN)/python -m tests.kit.generators
+
 # More at once than there are cores, since most tests wait; a file's tests share its servers, so they stay together.
-test: servers setup ## Run every test; pytest's options in ARGS
+test: servers setup generators ## Run every test; pytest's options in ARGS
 	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 check: setup ## Lint, formatting, types and layers
