@@ -10,12 +10,19 @@ from typing import Any
 
 import msgspec
 
-from api.errors import IdempotencyKeyReused, NotAllowed, NotPossible, TooManyCommands, UnknownChargePoint
+from api.errors import (
+    CommandFailed,
+    IdempotencyKeyReused,
+    NotAllowed,
+    NotPossible,
+    TooManyCommands,
+    UnknownChargePoint,
+)
 from api.sight import Sight
 from common import commands
-from common.commands import Command, CommandRecord
+from common.commands import Command, CommandRecord, Status
 from common.errors import FieldError
-from common.model import Capabilities, Mode, SiteState
+from common.model import Capabilities, LimitType, Mode, SiteState
 
 MOST_A_MINUTE = 120
 """Commands of one user: a finger on a slider makes one or two a second. Each costs Redis about 600 B for a day."""
@@ -72,7 +79,7 @@ def check_same(record: CommandRecord, command: Command) -> None:
 
 
 def check_possible(state: SiteState, charge_point: str | None, wishes: Mapping[str, Any]) -> None:
-    """Raises UnknownChargePoint, NotPossible or FieldError if the wallbox would surely refuse.
+    """Raises UnknownChargePoint or NotPossible if the wallbox would surely refuse.
 
     What cannot be said from here is not judged: a charge point whose capabilities are not known yet, and what another
     vehicle or other phases would allow. The edge decides then, and the record tells.
@@ -87,16 +94,29 @@ def check_possible(state: SiteState, charge_point: str | None, wishes: Mapping[s
         asked = [charge_point]
     known = [can for name in asked if (can := state.charge_points[name].capabilities) is not None]
     judged = {"vehicle": wishes["vehicle"]} if "vehicle" in wishes else wishes
-    lacking = {wish: words for can in known for wish in judged if (words := _lack(can, wish, judged[wish]))}
-    if lacking:
-        raise NotPossible("this wallbox does not offer that", lacking)
     bounded = () if "phases" in judged else judged
     faults = {wish: words for can in known for wish in bounded if (words := _out_of_range(can, wish, judged[wish]))}
+    faults |= {wish: words for can in known for wish in judged if (words := _lack(can, wish, judged[wish]))}
     vehicle = wishes.get("vehicle")
     if vehicle is not None and state.vehicles and vehicle not in state.vehicles:
-        faults["vehicle"] = "is not a vehicle of this site"
+        faults.setdefault("vehicle", "is not a vehicle of this site")
     if faults:
-        raise FieldError("some fields are out of this charge point's range", faults)
+        raise NotPossible("this wallbox does not take that", faults)
+
+
+def check_done(record: CommandRecord, told: Mapping[str, Any]) -> None:
+    """Raises NotPossible or CommandFailed with `told`, its JSON, for a command of which nothing will come any more."""
+    if record.status is Status.REJECTED:
+        raise NotPossible(record.detail or "this wallbox does not take that", faults_of(record), told)
+    if record.status.is_settled and record.status is not Status.CONFIRMED:
+        raise CommandFailed(record.detail or f"the wallbox did not follow: {record.status.value}", told)
+
+
+def faults_of(record: CommandRecord) -> dict[str, str]:
+    """wish → why the edge rejected it: it says `wish: words`, or of several `wish, wish: words`."""
+    names, _, words = (record.detail or "").partition(": ")
+    named = names.split(", ")
+    return dict.fromkeys(named, words) if words and set(named) <= record.requested.keys() else {}
 
 
 def check_sight(state: SiteState, sight: Sight, charge_point: str | None, wishes: Mapping[str, Any]) -> None:
@@ -135,10 +155,15 @@ def _lack(can: Capabilities, wish: str, value: Any) -> str | None:
 
 
 def _out_of_range(can: Capabilities, wish: str, value: Any) -> str | None:
-    lowest, highest = can.lowest_current_a, can.highest_current_a
-    if wish != "current_a" or lowest <= value <= highest:
-        return None
-    return f"must be from {lowest:g} to {highest:g} A at this charge point"
+    if wish == "current_a":
+        lowest, highest = can.lowest_current_a, can.highest_current_a
+        is_fine = lowest <= value <= highest
+        return None if is_fine else f"must be from {lowest:g} to {highest:g} A at this charge point"
+    if wish == "limit" and value["type"] == LimitType.ENERGY:
+        step_wh, highest_wh = can.energy_limit_step_wh, can.highest_energy_limit_wh
+        is_fine = value["energy_wh"] % step_wh == 0 and value["energy_wh"] <= highest_wh
+        return None if is_fine else f"must be a multiple of {step_wh} Wh, up to {highest_wh} Wh, at this charge point"
+    return None
 
 
 class Pace:

@@ -107,9 +107,16 @@ class UnknownChargePoint(AppError):
 
 
 class NotPossible(FieldError):
-    """The wallbox does not offer what is wished; `faults` names the wishes."""
+    """The wallbox does not take what is wished; `faults` names the wishes.
+
+    `command` is the record, where it was found out by the edge after the command was accepted.
+    """
 
     code = "not_possible"
+
+    def __init__(self, message: str, faults: dict[str, str], command: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, faults)
+        self.command = command
 
 
 class IdempotencyKeyReused(AppError):
@@ -133,9 +140,13 @@ class WallboxSilent(AppError):
 
 
 class CommandFailed(AppError):
-    """The wallbox did not do what the existing app asked for."""
+    """The wallbox did not do what was asked for, and will not; `command` is the record."""
 
     code = "command_failed"
+
+    def __init__(self, message: str, command: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.command = command
 
 
 class AcceptanceUnknown(AppError):

@@ -27,6 +27,7 @@ _COMMAND_PROBLEMS = (
     "invalid_input",
     "unknown_charge_point",
     "not_possible",
+    "command_failed",
     "idempotency_key_reused",
     "too_many_commands",
     "state_unknown",
@@ -35,7 +36,9 @@ _COMMAND_PROBLEMS = (
     "redis_unavailable",
     "acceptance_unknown",
 )
-_COMMAND_WAITS = "Waits up to 5 s for the wallbox: 200 when the command is settled, however it ended, else 202."
+_COMMAND_WAITS = (
+    "Waits up to 5 s for the wallbox: 200 when it has done it, 202 while it may still, 409 when nothing comes of it."
+)
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/healthz"): Operation("getHealth", "Whether the process is alive", shapes_service.HealthAnswer),

@@ -43,7 +43,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "tag_taken": (409, "The tag belongs to somebody"),
     "learning_busy": (409, "Somebody else waits for a card"),
     "command_failed": (409, "The wallbox did not do it"),
-    "not_possible": (409, "This wallbox cannot do that"),
+    "not_possible": (409, "This wallbox does not take that"),
     "body_too_large": (413, TITLES["body_too_large"]),
     "unsupported_media_type": (415, "The body must be JSON"),
     "idempotency_key_reused": (422, "The idempotency key belongs to another request"),
@@ -126,6 +126,10 @@ def of_error(error: AppError) -> Problem:
     if isinstance(error, AcceptanceUnknown):
         answer.body["command_id"] = error.command_id
         answer.headers["location"] = command_path(error.command_id)
+    command = getattr(error, "command", None)
+    if command is not None:
+        answer.body["command"] = command
+        answer.headers["location"] = command_path(command["id"])
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
         answer.headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from api.shapes import Instant
+from api.shapes import CommandAnswer, Instant
 
 
 class TopicsAnswer(msgspec.Struct, frozen=True):
@@ -43,9 +43,9 @@ class FaultShape(msgspec.Struct, frozen=True):
 class ProblemShape(msgspec.Struct, frozen=True):
     """RFC 9457. `code` is one of docs/errors.md.
 
-    `errors` is there for bad input, `components` for not_ready, `command_id` for acceptance_unknown, `since` for
-    site_offline: since when, if the relay knows, `tries_left` for wrong_code: how many wrong ones are left before this
-    login ends.
+    `errors` is there for bad input and for not_possible, `command` for a command of which nothing came, `command_id`
+    for acceptance_unknown, `components` for not_ready, `since` for site_offline: since when, if the relay knows,
+    `tries_left` for wrong_code: how many wrong ones are left before this login ends.
     """
 
     type: str
@@ -55,6 +55,7 @@ class ProblemShape(msgspec.Struct, frozen=True):
     detail: str | msgspec.UnsetType = msgspec.UNSET
     errors: list[FaultShape] | msgspec.UnsetType = msgspec.UNSET
     components: dict[str, ComponentShape] | msgspec.UnsetType = msgspec.UNSET
+    command: CommandAnswer | msgspec.UnsetType = msgspec.UNSET
     command_id: str | msgspec.UnsetType = msgspec.UNSET
     since: Instant | msgspec.UnsetType | None = msgspec.UNSET
     tries_left: int | msgspec.UnsetType = msgspec.UNSET

@@ -72,7 +72,8 @@ class Capabilities:
 
     `is_mode_site_wide`: setting the mode here sets it for every charge point. `lowest_current_a` and
     `highest_current_a` bound the current of instant charging, in the wallbox's own words; a PV minimum current may also
-    be 0. `limit_types` are those of `Limit`. A wallbox that others control offers nothing.
+    be 0. `limit_types` are those of `Limit`; an energy is a multiple of `energy_limit_step_wh`, up to
+    `highest_energy_limit_wh`. A wallbox that others control offers nothing.
     """
 
     modes: tuple[Mode, ...] = ()
@@ -80,6 +81,8 @@ class Capabilities:
     lowest_current_a: Number = 6
     highest_current_a: Number = 32
     limit_types: tuple[LimitType, ...] = ()
+    energy_limit_step_wh: int = 1
+    highest_energy_limit_wh: int = 1_000_000
     can_enable: bool = False
     can_assign_vehicle: bool = False
     can_set_soc: bool = False

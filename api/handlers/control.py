@@ -1,6 +1,7 @@
 """Commands: what a person wishes becomes one, the answer waits a little for the wallbox, and anybody may look at it.
 
-The answer is 200 when the command is settled, however it ended, and 202 with its address when it is not yet.
+The answer is 200 when the wallbox has done it, and 202 with the command's address while it may still. A request of
+which nothing will come is refused.
 """
 
 import asyncio
@@ -67,9 +68,11 @@ async def command(request: Request, id: str) -> HTTPResponse:  # noqa: A002 -- s
 
 async def _answer(request: Request, charge_point: str | None, wishes: Mapping[str, Any]) -> HTTPResponse:
     record = await commanded(request, charge_point, wishes)
+    told = views.command(record)
+    control.check_done(record, told)
     if record.status.is_settled:
-        return json_answer(views.command(record))
-    return json_answer(views.command(record), status=202, headers={"location": command_path(record.id)})
+        return json_answer(told)
+    return json_answer(told, status=202, headers={"location": command_path(record.id)})
 
 
 async def commanded(request: Request, charge_point: str | None, wishes: Mapping[str, Any]) -> CommandRecord:

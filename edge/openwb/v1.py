@@ -266,6 +266,8 @@ def _capabilities(number: str, look: Look) -> Capabilities:
         lowest_current_a=max(6, lowest) if isinstance(lowest, int) else 6,
         highest_current_a=highest if isinstance(highest, int) and highest >= 6 else 32,
         limit_types=tuple(LimitType) if has_soc else (LimitType.NONE, LimitType.ENERGY),
+        energy_limit_step_wh=1000,
+        highest_energy_limit_wh=100_000,
         can_enable=True,
         can_set_soc=has_soc and look(f"fact.has_manual_soc.{number}") is True,
         can_set_pv_min_current=is_of_two,

@@ -35,6 +35,7 @@ OFFERED = Capabilities(
     modes=(Mode.INSTANT, Mode.PV, Mode.STOP),
     limit_types=(LimitType.NONE, LimitType.ENERGY),
     highest_current_a=16,
+    energy_limit_step_wh=1000,
     can_enable=True,
 )
 OFFERING = replace(SITE, charge_points={"1": replace(SITE.charge_points["1"], capabilities=OFFERED)})
@@ -123,12 +124,21 @@ def test_a_confirmed_command_is_answered_with_what_the_wallbox_shows(api: Runnin
 
 
 @pytest.mark.parametrize("status", [Status.REJECTED, Status.TIMED_OUT, Status.SUPERSEDED])
-def test_settled_is_settled_however_it_ended(api: RunningApi, edge: EdgeDouble, status: Status) -> None:
-    """200 and the reason: the request itself was fine."""
-    with obeying(edge, status, detail="the wallbox did not show it"):
-        answer = wish(api, {"is_enabled": False})
-    assert answer.status_code == 200
-    assert (answer.json()["status"], answer.json()["detail"]) == (status, "the wallbox did not show it")
+def test_a_request_of_which_nothing_comes_is_refused(api: RunningApi, edge: EdgeDouble, status: Status) -> None:
+    """409 with the reason and the command: a script that looks at the status alone must not take it for done."""
+    with obeying(edge, status, detail="is_enabled: the wallbox did not show it"):
+        answer = wish(api, {"is_enabled": False}, key="once")
+        again = wish(api, {"is_enabled": False}, key="once")
+    found = problem(answer)
+    code = "not_possible" if status is Status.REJECTED else "command_failed"
+    assert (found["status"], found["code"]) == (409, code)
+    assert (found["command"]["status"], found["detail"]) == (status, "is_enabled: the wallbox did not show it")
+    assert found.get("errors", []) == (
+        [{"field": "is_enabled", "message": "the wallbox did not show it"}] if status is Status.REJECTED else []
+    )
+    assert again.json() == found
+    told = api.get(answer.headers["location"])
+    assert (told.status_code, told.json()) == (200, found["command"])
 
 
 def test_an_answer_waits_only_so_long(api: RunningApi, edge: EdgeDouble, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +196,10 @@ def test_every_way_to_wish(api: RunningApi, edge: EdgeDouble) -> None:
         ({"colour": "red"}, 400, "invalid_input", ["colour"]),
         ({"mode": "fast", "current_a": 0}, 400, "invalid_input", ["current_a", "mode"]),
         ({"limit": {"type": "energy"}}, 400, "invalid_input", ["limit.energy_wh"]),
-        ({"current_a": 32}, 400, "invalid_input", ["current_a"]),
+        ({"current_a": 500}, 400, "invalid_input", ["current_a"]),
+        ({"current_a": 32}, 409, "not_possible", ["current_a"]),
+        ({"current_a": 400}, 409, "not_possible", ["current_a"]),
+        ({"limit": {"type": "energy", "energy_wh": 10_500}}, 409, "not_possible", ["limit"]),
         ({"mode": "eco"}, 409, "not_possible", ["mode"]),
         ({"limit": {"type": "soc", "soc_percent": 80}, "mode": "pv"}, 409, "not_possible", ["limit"]),
         ([], 400, "malformed_body", []),

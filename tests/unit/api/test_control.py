@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 from api import control, inputs
 from api.access import WISHES as WISH_ROLES
 from api.access import Role, decide_wishes, wish_table
-from api.errors import IdempotencyKeyReused, NotAllowed, NotPossible, TooManyCommands, UnknownChargePoint
+from api.errors import (
+    CommandFailed,
+    IdempotencyKeyReused,
+    NotAllowed,
+    NotPossible,
+    TooManyCommands,
+    UnknownChargePoint,
+)
 from api.shapes import ChargePointBody
 from common import commands
-from common.commands import WISHES, Command, accepted
-from common.errors import AppError, FieldError
+from common.commands import WISHES, Command, Status, accepted
+from common.errors import FieldError
 from common.model import Capabilities, ChargePoint, LimitType, Mode, SiteState, Vehicle
 from tests.kit.states import SITE
 
@@ -127,21 +134,50 @@ def test_each_fault_is_named(body: bytes, faulty: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "error", "words"),
+    ("wishes", "words"),
     [
-        ({"current_a": 17}, FieldError, "from 8 to 16 A"),
-        ({"current_a": 7}, FieldError, "from 8 to 16 A"),
-        ({"vehicle": "9"}, FieldError, "not a vehicle"),
+        ({"current_a": 17}, "from 8 to 16 A"),
+        ({"current_a": 7}, "from 8 to 16 A"),
+        ({"vehicle": "9"}, "not a vehicle"),
+        ({"limit": {"type": "energy", "energy_wh": 10_500}}, "a multiple of 1000 Wh, up to 100000 Wh"),
+        ({"limit": {"type": "energy", "energy_wh": 101_000}}, "a multiple of 1000 Wh, up to 100000 Wh"),
     ],
 )
-def test_the_charge_points_own_range_counts(wishes: dict[str, Any], error: type[AppError], words: str) -> None:
-    """Named with its ends."""
-    state = replace(site(ALL), vehicles={"0": Vehicle(name="Standard")})
-    with pytest.raises(error) as caught:
+def test_the_charge_points_own_range_counts(wishes: dict[str, Any], words: str) -> None:
+    """Named with its ends, and refused like what is not offered at all."""
+    can = replace(ALL, energy_limit_step_wh=1000, highest_energy_limit_wh=100_000)
+    state = replace(site(can), vehicles={"0": Vehicle(name="Standard")})
+    with pytest.raises(NotPossible) as caught:
         control.check_possible(state, "1", wishes)
-    assert isinstance(caught.value, FieldError)
     assert words in caught.value.faults[next(iter(wishes))]
-    assert not isinstance(caught.value, NotPossible)
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "faults"),
+    [
+        (Status.REJECTED, "limit: whole kWh", {"limit": "whole kWh"}),
+        (Status.REJECTED, "limit, mode: name a charge point", dict.fromkeys(("limit", "mode"), "name a charge point")),
+        (Status.REJECTED, "this wallbox is controlled by another one: ask it", {}),
+        (Status.REJECTED, None, {}),
+    ],
+)
+def test_what_the_edge_rejects_is_named_by_wish(status: Status, detail: str | None, faults: dict[str, str]) -> None:
+    """As far as its words name one; the record goes along."""
+    record = replace(accepted(command(mode="pv", limit={"type": "none"})), status=status, detail=detail)
+    with pytest.raises(NotPossible) as caught:
+        control.check_done(record, {"id": record.id})
+    assert (caught.value.faults, caught.value.command) == (faults, {"id": record.id})
+
+
+def test_what_is_done_or_may_still_be_is_no_refusal() -> None:
+    """All other ends of a command are."""
+    for status in Status:
+        record = replace(accepted(command(mode="pv")), status=status)
+        if status in (Status.ACCEPTED, Status.PUBLISHED, Status.CONFIRMED):
+            control.check_done(record, {})
+        else:
+            with pytest.raises((NotPossible, CommandFailed)):
+                control.check_done(record, {})
 
 
 def test_what_is_offered_is_named() -> None:
@@ -254,7 +290,8 @@ def test_the_memory_of_a_pace_is_bounded() -> None:
 
 def test_capabilities_are_all_looked_at() -> None:
     """A new one must become an offer here, or be named as one that is none."""
-    told = {"is_mode_site_wide", "lowest_current_a", "highest_current_a"}
+    ranges = {"lowest_current_a", "highest_current_a", "energy_limit_step_wh", "highest_energy_limit_wh"}
+    told = {"is_mode_site_wide", *ranges}
     flags = {field.name for field in fields(Capabilities)} - told
     wishes = {wish: value for wish, value in POSSIBLE.items() if wish != "vehicle"}
     flags.remove("can_assign_vehicle")  # with a vehicle nothing else is judged: see above
