@@ -39,7 +39,7 @@ from api.handlers import (
 )
 from api.handlers.audit import Trail
 from api.handlers.errors import ProblemHandler
-from api.handlers.guard import guard, harden, template
+from api.handlers.guard import answer_preflight, guard, harden, template
 from api.handlers.hub import Hub
 from api.handlers.logins import Logins
 from api.handlers.tasks import ended
@@ -160,7 +160,7 @@ LIVE_PATH = "/api/v1/live"
 
 SANIC_SETTINGS: Mapping[str, Any] = {
     "ACCESS_LOG": False,
-    # sanic-ext stays off. Of what it offers, CORS stays closed until a page of another origin exists, its OpenAPI loses
+    # sanic-ext stays off. Of what it offers, CORS would replace our `Vary` (common/cors.py), its OpenAPI loses
     # msgspec's constraints and loads its pages from a CDN, and `Deps` reach the handlers without injection.
     "AUTO_EXTEND": False,
     "KEEP_ALIVE_TIMEOUT": 75,  # above the 60 s after which nginx gives up an idle upstream connection
@@ -201,6 +201,7 @@ def create_app(deps: Deps, name: str = "wallport-api") -> Sanic[Any, Any]:
         methods = ["GET", "HEAD"] if method == "GET" else [method]
         app.add_route(handler, path, methods=methods, name=f"{method}_{path}".translate(_NAME))
     app.add_websocket_route(live.push, LIVE_PATH, name="live")
+    app.register_middleware(answer_preflight, "request")
     app.register_middleware(guard, "request")
     app.register_middleware(_prepare_live, "request")
     app.register_middleware(harden, "response")

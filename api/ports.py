@@ -201,8 +201,8 @@ class PasswordChecker(Protocol):
 class OpenWorkbook(Protocol):
     async def add(self, lines: Sequence[Line]) -> None: ...
 
-    def content(self) -> AsyncIterator[bytes]:
-        """End it, and read it piece by piece."""
+    async def finished(self) -> tuple[int, AsyncIterator[bytes]]:
+        """End it: its size in bytes, and all of it piece by piece."""
         ...
 
 

@@ -30,6 +30,7 @@ class Settings:
     lan_url: str | None
     relay_url: str | None
     relay_may_see_keys: bool
+    cors_origins: frozenset[str]
     log_level: str
     log_form: str
 
@@ -59,6 +60,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lan_url=_base_url(reader, "WALLPORT_API_LAN_URL"),
         relay_url=_base_url(reader, "WALLPORT_API_RELAY_URL"),
         relay_may_see_keys=reader.flag("WALLPORT_API_RELAY_MAY_SEE_KEYS", False),
+        cors_origins=reader.origins("WALLPORT_CORS_ORIGINS"),
         log_level=reader.text(
             "WALLPORT_LOG_LEVEL",
             "info",

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from common.cors import is_origin
 from common.errors import FieldError
 from common.local_time import DEFAULT_ZONE, zone_named
 
@@ -93,6 +94,14 @@ class Reader:
         except FieldError as exc:
             self.faults[name] = exc.faults["time_zone"]
             return zone_named(DEFAULT_ZONE)
+
+    def origins(self, name: str) -> frozenset[str]:
+        """Origins of pages, with commas between; none when unset."""
+        found = frozenset(part.strip() for part in (self._raw(name) or "").split(",") if part.strip())
+        if not all(map(is_origin, found)):
+            self.faults[name] = "must be origins in lower case with commas between, like https://app.example.org"
+            return frozenset()
+        return found
 
     def flag(self, name: str, default: bool) -> bool:
         value = self._raw(name)

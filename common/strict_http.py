@@ -11,6 +11,7 @@ import asyncio
 import re
 from typing import Any
 
+from sanic.compat import Header
 from sanic.exceptions import BadRequest, RequestTimeout
 from sanic.http import Http, Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
@@ -101,6 +102,15 @@ class StrictHttp(Http):
             late = "The body of the request came too slowly"
             raise (BadRequest if is_answered else RequestTimeout)(late) from None  # Sanic's drain ends by BadRequest
 
+    async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
+        http = _untyped(self)
+        http.response.headers = _Fields(http.response.headers)
+        await _untyped(super()).http1_response_header(data, end_stream)
+
+    async def head_response_ignored(self, data: bytes, end_stream: bool) -> None:  # type: ignore[override]
+        """Drop the body of an answer to HEAD. Sanic's own is no coroutine, and fails where one is awaited."""
+        _untyped(super()).head_response_ignored(data, end_stream)
+
     async def _check_chunk_line(self, http: Any) -> None:
         """What stands in the buffer must be CRLF, which ends the head or the chunk before, and a chunk's first line."""
         buffer = http.recv_buffer
@@ -128,6 +138,14 @@ class StrictHttp(Http):
         if not (_HEX if base == 16 else _DIGITS).fullmatch(value):
             raise ValueError("not a number of HTTP")
         return int(value, base)
+
+
+class _Fields(Header):
+    """Without the empty `alt-svc` that Sanic puts into every answer, which says nothing (RFC 7838 §3)."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if value or name != "alt-svc":
+            super().__setitem__(name, value)
 
 
 class StrictProtocol(WebSocketProtocol):

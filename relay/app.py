@@ -13,7 +13,7 @@ import orjson
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import SanicException
 
-from common import logs, redis_door
+from common import cors, logs, redis_door
 from common.clock import SystemClock
 from common.errors import AppError, RedisUnavailable
 from common.health import Health, Status
@@ -73,6 +73,7 @@ class Parts:
     tunnels: Tunnels
     arrivals: Arrivals
     limits: RelayLimits
+    cors_origins: frozenset[str]
 
 
 async def serve(settings: Settings, limits: RelayLimits | None = None) -> None:
@@ -122,6 +123,7 @@ def create_app(settings: Settings, limits: RelayLimits | None = None) -> Sanic[A
         tunnels=Tunnels(server, sites, arrivals, register, presence, logins, settings.origin, limits, metrics),
         limits=limits,
         arrivals=arrivals,
+        cors_origins=settings.cors_origins,
     )
     carriage = Carriage(server, limits, metrics, Cancels(limits.cancels_per_10_s))
     public = Public(carriage, sites, arrivals, register, presence, settings.trusted_proxies)
@@ -139,6 +141,10 @@ def _add_routes(app: Sanic[Any, Any], parts: Parts, public: Public, origin: str)
         await parts.tunnels.take(request)
 
     async def site(request: Request, **_: str) -> None:
+        told = cors.preflight(parts.cors_origins, request.method, request.headers)
+        if told is not None:
+            await SanicAnswer(request).whole(204, told.items(), b"")
+            return
         await public.carry(request)
 
     async def enrolment(request: Request) -> HTTPResponse:
@@ -193,6 +199,7 @@ async def _answer_error(request: Request, exc: Exception) -> HTTPResponse:
         log.error("request_failed", exc_info=exc)
         status, body = 500, problem(500, "internal", "The relay failed to handle the request.")
     headers |= extra_fields(exc, status)
+    headers |= cors.answer_fields(request.app.ctx.parts.cors_origins, request.headers.get("origin"), None)
     return HTTPResponse(body, status, headers, content_type=MEDIA_TYPE)
 
 

@@ -28,6 +28,7 @@ class Settings:
     database_url: str
     redis_url: str
     trusted_proxies: tuple[Network, ...]
+    cors_origins: frozenset[str]
     data_dir: Path
     metrics: tuple[str, int] | None
     limits: RelayLimits
@@ -49,6 +50,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         database_url=reader.url("WALLPORT_RELAY_DATABASE_URL", ("mysql", "sqlite"), default_database),
         redis_url=reader.url("WALLPORT_RELAY_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
         trusted_proxies=_networks(reader, "WALLPORT_RELAY_TRUSTED_PROXIES"),
+        cors_origins=reader.origins("WALLPORT_CORS_ORIGINS"),
         data_dir=data_dir,
         metrics=reader.address("WALLPORT_RELAY_METRICS"),
         limits=_limits(reader),

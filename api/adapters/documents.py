@@ -76,8 +76,11 @@ class _OpenWorkbook:
     async def add(self, lines: Sequence[Line]) -> None:
         await self._run(self._book.add, lines)
 
-    async def content(self) -> AsyncIterator[bytes]:
+    async def finished(self) -> tuple[int, AsyncIterator[bytes]]:
         await self._run(self._book.close)
+        return self._path.stat().st_size, self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
         with self._path.open("rb") as file:
             while piece := file.read(PIECE):
                 yield piece

@@ -6,7 +6,7 @@ A websocket is guarded before its handshake, so a refusal is an ordinary HTTP pr
 import re
 import time
 
-from sanic import Request
+from sanic import HTTPResponse, Request
 from sanic.response import BaseHTTPResponse
 
 from api import foreign
@@ -15,6 +15,7 @@ from api.addresses import FORWARDED_HEADER, RELAYED_HEADER, client_address, is_t
 from api.handlers.codes import CODE_HEADER, require_elevation
 from api.handlers.logins import logins_of
 from api.ports import Deps, deps_of
+from common import cors
 from common.security.tokens import LEGACY, Claims, InvalidToken
 
 _PARAMETER = re.compile(r"<(\w+)(?::\w+)?>")
@@ -60,14 +61,27 @@ async def guard(request: Request) -> None:
 def _check_page(request: Request, deps: Deps) -> None:
     """Raise if the page of another web site may stand behind a login."""
     foreign.check_body(request.headers.get("content-type"), has_body=bool(request.body))
-    own_urls = [url for url in (deps.settings.lan_url, deps.settings.relay_url) if url is not None]
-    foreign.check_origin(request.headers.get("origin"), request.headers.get("host"), own_urls)
+    settings = deps.settings
+    own_urls = [url for url in (settings.lan_url, settings.relay_url) if url is not None]
+    known = (*own_urls, *settings.cors_origins)
+    foreign.check_origin(request.headers.get("origin"), request.headers.get("host"), known)
 
 
-async def harden(_request: Request, response: BaseHTTPResponse) -> None:
+async def answer_preflight(request: Request) -> HTTPResponse | None:
+    """A request middleware before the guard: a browser's question carries no token."""
+    told = cors.preflight(deps_of(request).settings.cors_origins, request.method, request.headers)
+    return None if told is None else HTTPResponse(None, 204, told)
+
+
+async def harden(request: Request, response: BaseHTTPResponse) -> None:
     """A response middleware: what every answer carries."""
     response.headers["x-content-type-options"] = "nosniff"
     response.headers["referrer-policy"] = "no-referrer"  # a URL may hold a ticket
+    origins = deps_of(request).settings.cors_origins
+    if "access-control-allow-methods" not in response.headers:
+        response.headers.update(
+            cors.answer_fields(origins, request.headers.get("origin"), response.headers.get("vary"))
+        )
 
 
 def template(route_path: str) -> str:

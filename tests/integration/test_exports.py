@@ -247,6 +247,24 @@ def test_downloads_have_names_and_stay_private(api: RunningApi) -> None:
         assert answer.content == b""
 
 
+def test_the_head_of_a_file_tells_the_length_that_it_has(api: RunningApi) -> None:
+    """None where it is sent as it is made; never 0. On both listeners."""
+    for client in (api.lan, api.relay):
+        for ending in FILES:
+            path = f"/api/v1/sessions.{ending}?{NOVEMBER}"
+            head = client.head(path, headers=api.login("admin"))
+            whole = client.get(path, headers=api.login("admin"))
+            assert (head.status_code, head.content) == (200, b"")
+            if ending == "csv":
+                assert "content-length" not in {**head.headers, **whole.headers}
+                continue
+            assert int(whole.headers["content-length"]) == len(whole.content) > 1000
+            # Both bear the second in which they were made, and are packed: that may change some bytes.
+            assert abs(int(head.headers["content-length"]) - len(whole.content)) < 20
+        page = client.get("/docs")
+        assert client.head("/docs").headers["content-length"] == str(len(page.content))
+
+
 def test_a_link_with_a_ticket_downloads_once(api: RunningApi) -> None:
     """On the LAN and through the relay; a ticket opens the files, not the list."""
     for client in (api.lan, api.relay):

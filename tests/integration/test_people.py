@@ -594,6 +594,8 @@ def test_the_audit_tells_who_did_what(api: RunningApi, edge: EdgeDouble, store: 
     lines = sheet.text.splitlines()
     assert len(lines) == 3
     assert "=cmd()" in lines[1]
+    head = api.lan.head("/api/v1/admin/audit.csv", headers=headers)
+    assert (head.status_code, head.content, "content-length" in head.headers) == (200, b"", False)
     assert audited(api, headers)[0]["action"] == "export"
 
 

@@ -142,7 +142,8 @@ class Impatient(Judge):
 
 @contextmanager
 def relay(folder: Path, redis_url: str, **own: int | str) -> Iterator[Relay]:
-    """`own` are settings of the relay without their common beginning, in lower case: `site_requests=4`."""
+    """`own` are settings of the relay without their common beginning, in lower case (`site_requests=4`), or shared ones
+    by their whole name."""
     folder.mkdir(parents=True, exist_ok=True)
     with reserved_port() as port:
         settings = {
@@ -151,7 +152,10 @@ def relay(folder: Path, redis_url: str, **own: int | str) -> Iterator[Relay]:
             "WALLPORT_RELAY_REDIS_URL": redis_url,
             "WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1",
             "WALLPORT_DATA_DIR": str(folder),
-            **{f"WALLPORT_RELAY_{name.upper()}": str(value) for name, value in own.items()},
+            **{
+                name if name.startswith("WALLPORT_") else f"WALLPORT_RELAY_{name.upper()}": str(value)
+                for name, value in own.items()
+            },
         }
         process = relay_process(settings, folder / "relay.log", lambda: accepts(port))
         registry = open_registry(settings["WALLPORT_RELAY_DATABASE_URL"])
