@@ -200,7 +200,7 @@ class StateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     updated_at: Instant
     is_stale: Annotated[bool, msgspec.Meta(description="nobody vouches for the values any more")]
     site: SiteId
-    ages_s: Annotated[dict[str, float], msgspec.Meta(description="path → seconds since it was last heard of")]
+    ages_s: Annotated[dict[str, float], msgspec.Meta(description="path → seconds since the wallbox last confirmed it")]
     grid: Grid | msgspec.UnsetType | None = msgspec.UNSET
     pv: Pv | msgspec.UnsetType | None = msgspec.UNSET
     battery: Battery | msgspec.UnsetType | None = msgspec.UNSET

@@ -245,7 +245,8 @@ class Snapshot:
     """What the edge keeps in Redis: the state, its number, and when each path was last heard of.
 
     `seq` grows with every change, also over restarts and a lost Redis (it never falls behind Unix milliseconds at the
-    first start). `updated_at` is the instant of the last message from the wallbox; `heard_at` maps paths to instants.
+    first start). `updated_at` is the instant of the last message from the wallbox; `heard_at` maps paths to the
+    instants when the wallbox last said their values, or confirmed them by its heartbeat, where it tells changes only.
     All instants are Unix seconds on the edge's clock.
     """
 

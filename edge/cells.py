@@ -52,6 +52,11 @@ class Cell:
         if self.doubted_at is None:
             self.doubted_at = now
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether its value is the last word that the wallbox said."""
+        return self.doubted_at is None and self.fallen is None
+
     def settle(self, now: float) -> None:
         """Time has passed."""
         if self.doubted_at is not None:

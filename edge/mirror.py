@@ -263,8 +263,9 @@ class Mirror:
         return assemble(dialect.generation, is_stale, values, lambda number: dialect.capabilities(number, look), now)
 
     def _heard_at(self) -> dict[str, float]:
-        """By path of the state; of several topics that make one value the latest counts."""
+        """By path of the state when its value was last confirmed; of several topics that make one the latest counts."""
         heard_at: dict[str, float] = {}
+        confirmed_at = (self._pulse.beat_at or 0.0) if self._dialect.tells_changes_only else 0.0
         if self._pulse.beat_at is not None:
             heard_at[STALE_PATH] = self._pulse.beat_at
         charge_points = self._state.charge_points if self._state is not None else ()
@@ -274,7 +275,8 @@ class Mirror:
             leaf = cell.place.leaf
             is_for_all = path.startswith(EVERY_CHARGE_POINT)
             for known in (leaf.replace("*", number) for number in charge_points) if is_for_all else (leaf,):
-                heard_at[known] = max(cell.heard_at, heard_at.get(known, 0.0))
+                at = max(cell.heard_at, confirmed_at) if cell.is_sure else cell.heard_at
+                heard_at[known] = max(at, heard_at.get(known, 0.0))
         return heard_at
 
     def _shown(self) -> dict[str, Cell]:

@@ -206,6 +206,7 @@ class Dialect:
     """`heartbeat` is a topic of the table whose payload, its first fill, is the wallbox's clock in Unix seconds.
 
     Without a new heartbeat for `stale_after_s`, or while one of the gates `awake` is closed, the site is stale.
+    `tells_changes_only`: each of its control loops tells what changed and then beats, so a beat confirms all else.
     `capabilities` says what can be done at a charge point.
     """
 
@@ -214,6 +215,7 @@ class Dialect:
     heartbeat: str
     stale_after_s: float
     awake: tuple[Gate, ...] = ()
+    tells_changes_only: bool = False
     capabilities: Callable[[str, Look], Capabilities] = no_capabilities
     _by_pattern: dict[str, Reading] = field(init=False, repr=False, compare=False)
 

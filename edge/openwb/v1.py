@@ -289,6 +289,7 @@ DIALECT = Dialect(
         *smarthome("openWB/SmartHome/Devices", "openWB/config/get/SmartHome/Devices"),
     ),
     heartbeat=HEARTBEAT,
+    tells_changes_only=True,
     stale_after_s=60,  # six control loops of 10 s; `dspeed` 2 makes them 20 s
     capabilities=_capabilities,
 )

@@ -44,6 +44,12 @@ def _seq(mirror: Mirror) -> int:
     return snapshot.seq
 
 
+def _heard_at(mirror: Mirror) -> Mapping[str, float]:
+    snapshot = mirror.snapshot()
+    assert snapshot is not None
+    return snapshot.heard_at
+
+
 class TestAnyInput:
     @given(st.dictionaries(st.sampled_from(ALLOWED), payloads, max_size=40))
     def test_any_payload_gives_a_state_or_a_counted_skip(self, messages: dict[str, bytes]) -> None:
@@ -267,6 +273,37 @@ class TestStaleness:
         mirror.tick(NOW - 7200)
         mirror.tick(NOW - 7200 + 61)
         assert _state(mirror).meta.is_stale
+
+
+class TestAges:
+    def test_a_heartbeat_confirms_what_the_wallbox_does_not_repeat(self) -> None:
+        """1.9 tells what changed and then beats: a power that stays for an hour is as sure as the last beat."""
+        mirror = _heard({"evu/W": "-3120", "system/Timestamp": str(int(NOW))})
+        for loop in range(1, 361):
+            _heard({"system/Timestamp": str(int(NOW) + 10 * loop)}, NOW + 10 * loop, mirror)
+        assert _heard_at(mirror)["grid.power_w"] == NOW + 3600
+
+    def test_what_was_said_after_the_heartbeat_is_younger(self) -> None:
+        """Some topics come between the loops; without any beat they alone count."""
+        mirror = _heard({"evu/W": "1", "lp/1/boolChargePointConfigured": "1", "lp/1/W": "7"})
+        assert _heard_at(mirror)["charge_points.1.power_w"] == NOW
+        _heard({"system/Timestamp": str(int(NOW) + 10)}, NOW + 10, mirror)
+        _heard({"lp/1/W": "8"}, NOW + 12, mirror)
+        heard_at = _heard_at(mirror)
+        assert (heard_at["grid.power_w"], heard_at["charge_points.1.power_w"]) == (NOW + 10, NOW + 12)
+
+    def test_a_heartbeat_confirms_no_former_word(self) -> None:
+        """Neither a value whose last word could not be read, nor a reading that stands in for one that fell."""
+        mirror = _heard({"evu/W": "1", "evu/WhImported": "9000", "system/Timestamp": str(int(NOW))})
+        _heard({"evu/W": "nan", "evu/WhImported": "0", "system/Timestamp": str(int(NOW) + 10)}, NOW + 10, mirror)
+        heard_at = _heard_at(mirror)
+        assert (heard_at["grid.power_w"], heard_at["grid.imported_wh"]) == (NOW, NOW)
+
+    def test_a_broker_that_repeats_an_old_heartbeat_confirms_nothing(self) -> None:
+        """It keeps the last one of a wallbox that died."""
+        mirror = _heard({"evu/W": "1", "system/Timestamp": str(int(NOW))})
+        _heard({"system/Timestamp": str(int(NOW))}, NOW + 500, mirror)
+        assert _heard_at(mirror)["grid.power_w"] == NOW
 
 
 class TestNumbers:
