@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from common.commands import Status
-from common.model import Battery, ChargePoint, Device, Grid, Home, Limit, Mode, Number, Pv, Vehicle
+from common.model import Battery, ChargePoint, Device, Fault, Grid, Home, Limit, Mode, Number, Pv, Vehicle
 
 END = r"$(?!\n)"
 """The end of a pattern: Python's `$` alone also stands before a last newline."""
@@ -186,11 +186,13 @@ class TariffShape(msgspec.Struct, frozen=True):
     `max_price_per_kwh` is the site's price limit (1.9).
     """
 
-    price_per_kwh: Number | None
+    is_dynamic: Annotated[bool | None, msgspec.Meta(description="whether the grid's price changes by the hour")]
+    price_per_kwh: Annotated[Number | None, msgspec.Meta(description="null: charging costs nobody knows what")]
     pv_price_per_kwh: Number | None
     battery_price_per_kwh: Number | None
     max_price_per_kwh: Number | None
     prices: Annotated[list[PriceShape] | None, msgspec.Meta(description="the known slots in order")]
+    fault: Annotated[Fault | None, msgspec.Meta(description="of fetching the prices")]
 
 
 class StateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -51,7 +51,10 @@ class DeviceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`text` is the wallbox's own words (often German), never parsed for logic."""
+    """`text` is the wallbox's own words (often German), never parsed for logic, without addresses and secrets.
+
+    Of several inverters or batteries, those that are worst off say why, each with its name.
+    """
 
     level: FaultLevel = FaultLevel.OK
     text: str | None = None
@@ -139,7 +142,7 @@ class ChargePoint:
 
     `is_enabled` False is a locked charge point. `energy_charged_wh` counts the running or else the last charge (2.x:
     since the mode was last switched), `energy_since_plugged_wh` all since the car was plugged in. `state_text` is the
-    wallbox's own account of what it does and why, for people.
+    wallbox's own account of what it does and why, for people. `soc_fault` is that of asking the car for its SoC.
 
     What a person set: `current_a` is the current of instant charging (2.x in eco mode: of eco charging), 6–32 A, more
     with DC. `limit` and `phases` (wished: 0 automatic, 1, 3) are those of the present mode. `pv_min_current_a` is the
@@ -170,6 +173,7 @@ class ChargePoint:
     limit: Limit | None = None
     state_text: str | None = None
     fault: Fault | None = None
+    soc_fault: Fault | None = None
     capabilities: Capabilities | None = None
 
 
@@ -195,21 +199,26 @@ class Vehicle:
 
     name: str | None = None
     soc_percent: Number | None = None
+    soc_fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
     """Prices in EUR per kWh: of the grid now, and of PV and battery energy where the wallbox reckons with them.
 
-    `prices` are the known slots of a dynamic tariff in order, each `[starts_at, price_per_kwh]` with Unix seconds.
+    `is_dynamic` says whether the grid's price changes by the hour; with a fixed one no price at all means that the
+    wallbox does not show it to us. `prices` are the known slots of a dynamic tariff in order, each
+    `[starts_at, price_per_kwh]` with Unix seconds. `fault` is that of fetching them.
     `max_price_per_kwh` is the site's price limit (1.9).
     """
 
+    is_dynamic: bool | None = None
     price_per_kwh: Number | None = None
     pv_price_per_kwh: Number | None = None
     battery_price_per_kwh: Number | None = None
     max_price_per_kwh: Number | None = None
     prices: PriceSlots | None = None
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from common.model import (
     Tariff,
     Vehicle,
 )
-from edge.openwb.parsing import Value
+from edge.openwb.parsing import LONGEST_FAULT, Value, one_line
 
 EVERY_CHARGE_POINT = "charge_points.*."
 
@@ -133,8 +133,8 @@ def _leaf(name: str, value: Any) -> Any:
         return value
     if name == "limit":
         return _limit(value)
-    if name == "fault":
-        return _worst_fault(value)
+    if name in ("fault", "soc_fault"):
+        return _fault(value)
     return _per_phase(value)
 
 
@@ -155,11 +155,20 @@ def _limit(parts: Mapping[str, Any]) -> Limit | None:
     )
 
 
-def _worst_fault(parts: Mapping[str, Any]) -> Fault | None:
-    """One fault, or the worst of several by number, the first one where they are equal."""
-    several = [parts[number] for number in sorted(parts) if isinstance(parts[number], dict)]
-    candidates = [part for part in (several or [parts]) if part.get("level") is not None]
-    if not candidates:
+def _fault(parts: Mapping[str, Any]) -> Fault | None:
+    """One fault, or that of several by number: the worst level, and what each says that has it, after its name."""
+    by_number = sorted(parts, key=lambda name: (len(name), name))
+    units = [parts[name] for name in by_number if isinstance(parts[name], dict)]
+    levels = [FaultLevel(part["level"]) for part in (*units, parts) if part.get("level") is not None]
+    if not levels:
         return None
-    worst = max(candidates, key=lambda part: _SEVERITY[part["level"]])
-    return Fault(level=FaultLevel(worst["level"]), text=None if worst["level"] == "ok" else worst.get("text"))
+    level = max(levels, key=lambda one: _SEVERITY[one])
+    if level is FaultLevel.OK:
+        return Fault(level)
+    told = [_told(unit) for unit in units if unit.get("level") == level and unit.get("text")]
+    own = parts.get("text") if parts.get("level") == level else None
+    return Fault(level, one_line("; ".join(told), LONGEST_FAULT) or own)
+
+
+def _told(unit: Mapping[str, Any]) -> str:
+    return f"{unit['name']}: {unit['text']}" if unit.get("name") else str(unit["text"])

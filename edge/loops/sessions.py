@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from common import logs
 from common.clock import Clock
-from common.health import Health
+from common.health import Health, Status
 from common.live_events import SessionEvent, SessionEventType
 from common.model import Snapshot
 from common.store.rows import SessionRecord
@@ -22,7 +22,9 @@ from edge.sessions.look import Change, Kind
 from edge.sessions.machine import OLDEST_S, SessionMachine
 from edge.sessions.records import Key
 from edge.sessions.state import MachineState, Scan
-from edge.sessions.supply import Prices
+from edge.sessions.supply import Prices, missing_price
+
+PRICES = "prices"
 
 TICK_S = 5.0
 """openWB reports every 10 s; half of that sees each report soon, and once."""
@@ -115,7 +117,10 @@ class SessionLoop:
         changes: list[Change] = []
         while self._scans:
             changes += self._machine.note_scan(self._scans.popleft())
-        changes += self._machine.look(now, self._current(), self._oldest_s)
+        snapshot = self._current()
+        if snapshot is not None and not snapshot.state.meta.is_stale:
+            self._health.report(PRICES, Status.OK, missing_price(snapshot.state.tariff))
+        changes += self._machine.look(now, snapshot, self._oldest_s)
         landmarks = self._machine.landmarks()
         is_time = not 0 <= now - self._saved_at < SAVE_S and self._may_save_again()
         if changes or is_time or landmarks != self._landmarks:

@@ -4,12 +4,12 @@ A table is data: topic → values, and for each value its place in the state, ho
 of the wallbox's own switches says that it exists at all. The table is also the allow-list: what it does not name is
 neither subscribed nor kept. `edge/mirror.py` interprets it; `v1.py` and `v2.py` hold the tables.
 
-In a topic `{n}` stands for one whole level with a number (of a charge point, a counter). A field is a path of
-`common.model.flatten`, except that it goes one step further where several topics make one value: `grid.currents_a.0`,
-`limit.type`, `fault.text`, `pv.fault.{n}.level` for several faults of which the worst counts, and
-`pv.units.{n}.power_w` for what adds up to `pv.power_w` where the wallbox does not say the sum.
-`charge_points.*.mode` holds for every charge point. Fields that begin with `fact.` are not part of the state: gates and
-capabilities look at them.
+In a topic `{n}` stands for one whole level with a number (of a charge point, a counter), and `{d}` for one before it
+that does not matter (of the device that a counter belongs to). A field is a path of `common.model.flatten`, except that
+it goes one step further where several topics make one value: `grid.currents_a.0`, `limit.type`, `fault.text`,
+`pv.fault.{n}.level` for several faults of which the worst count, and `pv.units.{n}.power_w` for what adds up to
+`pv.power_w` where the wallbox does not say the sum. `charge_points.*.mode` holds for every charge point. Fields that
+begin with `fact.` are not part of the state: gates and capabilities look at them.
 """
 
 import re
@@ -28,7 +28,7 @@ Look = Callable[[str], Value]
 """The value known at a path, gates set aside; None is unknown."""
 
 _PER_PHASE = re.compile(r"\.[0-2]$")
-_COMPOSED = re.compile(r"\.(limit|fault)\..*$")
+_COMPOSED = re.compile(r"\.(limit|fault|soc_fault)\..*$")
 _UNIT = re.compile(r"\.units\.[0-9]+\.")
 
 
@@ -224,7 +224,7 @@ class Dialect:
 
     def subscriptions(self) -> tuple[str, ...]:
         """One filter a row, as narrow as MQTT can say it."""
-        return tuple(sorted(pattern.replace("{n}", "+") for pattern in self._by_pattern))
+        return tuple(sorted(pattern.replace("{n}", "+").replace("{d}", "+") for pattern in self._by_pattern))
 
     def is_allowed(self, topic: str) -> bool:
         """Whether the table names this topic."""
@@ -247,11 +247,13 @@ class Dialect:
         if reading is not None and "{" not in topic:
             return reading, ""
         levels = topic.split("/")
-        numbers = [level for level in levels if _is_canonical_number(level)]
-        if len(numbers) != 1:
+        places = [place for place, level in enumerate(levels) if _is_canonical_number(level)]
+        if not 1 <= len(places) <= 2:
             return None
-        number = numbers[0]
-        reading = self._by_pattern.get("/".join("{n}" if level == number else level for level in levels))
+        number = levels[places[-1]]  # the one of the innermost part
+        for place, name in zip(reversed(places), ("{n}", "{d}"), strict=False):
+            levels[place] = name
+        reading = self._by_pattern.get("/".join(levels))
         if reading is None or int(number) not in reading.numbers:
             return None
         return reading, number

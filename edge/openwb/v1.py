@@ -82,7 +82,11 @@ _SITE = (
     _row(VERSION, "meta.version", parsing.version),
     _row("openWB/config/get/global/slaveMode", "meta.is_secondary", parsing.boolean),
     _row("openWB/system/priceForKWh", "tariff.price_per_kwh", parsing.number, PRICE, (_HAS_FIXED_PRICE,)),
-    _row("openWB/global/awattar/boolAwattarEnabled", "fact.has_dynamic_tariff", parsing.boolean),
+    _rows_of(
+        "openWB/global/awattar/boolAwattarEnabled",
+        Fill("fact.has_dynamic_tariff", parsing.boolean),
+        Fill("tariff.is_dynamic", parsing.boolean),
+    ),
     _row(
         "openWB/global/awattar/ActualPriceForCharging",
         "tariff.price_per_kwh",
@@ -215,6 +219,14 @@ _CHARGE_POINTS = (
         PERCENT,
         (_IS_CHARGE_POINT, _HAS_SOC),
         numbers=_TWO,
+    ),
+    *(
+        _row(f"openWB/lp/{{n}}/{topic}", f"charge_points.{{n}}.soc_fault.{part}", parse, None, gates, numbers=_TWO)
+        for gates in ((_IS_CHARGE_POINT, _HAS_SOC),)
+        for topic, part, parse in (
+            ("socFaultState", "level", parsing.fault_level),
+            ("socFaultStr", "text", parsing.fault_text),
+        )
     ),
     _row(
         "openWB/config/get/sofort/lp/{n}/socToChargeTo",

@@ -54,8 +54,11 @@ _IS_INVERTER = (*_HAS_PV, Gate(("fact.inverters",), "{n}"))
 _HAS_BATTERY = (Gate(("fact.has_battery",), when_unknown=True),)
 _IS_BATTERY = (*_HAS_BATTERY, Gate(("fact.batteries",), "{n}"))
 _IS_VEHICLE = (Gate(("fact.is_vehicle.{n}",)),)
+_HAS_SOC_MODULE = (Gate(("fact.has_soc_module.{n}",)),)
 _KNOWS_SOC = (Gate(("fact.knows_soc.{n}",)),)
 _HAS_FIXED_PRICE = (Gate(("fact.has_tariff", "fact.has_prices", "fact.has_old_prices"), must=False, when_unknown=True),)
+_HAS_TARIFF = (Gate(("fact.has_tariff",)),)
+_HAS_OLD_TARIFF = (Gate(("fact.has_tariff",), must=False, when_unknown=True),)
 _IS_DC = (Gate(("fact.charging_type.{n}",), "DC"),)
 _IS_AC = (Gate(("fact.charging_type.{n}",), "DC", must=False, when_unknown=True),)
 
@@ -98,13 +101,11 @@ def _members_with_sentences(content: Any) -> Any:
     return discreet_content({name: json_values.without_html(value) for name, value in content.items()})
 
 
-def _fault(topic: str, part: str, gates: tuple[Gate, ...]) -> tuple[Reading, Reading]:
+def _fault(topic: str, field: str, gates: tuple[Gate, ...]) -> tuple[Reading, Reading]:
     return (
-        _row(f"{topic}/fault_state", f"{part}.fault.level", v2_objects.fault_level, None, gates),
+        _row(f"{topic}/fault_state", f"{field}.level", v2_objects.fault_level, None, gates),
         _rows_of(
-            f"{topic}/fault_str",
-            Fill(f"{part}.fault.text", json_values.prose, gates=gates),
-            cut=_sentence_of_charge_point,
+            f"{topic}/fault_str", Fill(f"{field}.text", json_values.prose, gates=gates), cut=_sentence_of_charge_point
         ),
     )
 
@@ -132,7 +133,11 @@ _TARIFF = (
     _row("openWB/general/prices/grid", "tariff.price_per_kwh", json_values.per_wh_as_per_kwh, PRICE, _HAS_FIXED_PRICE),
     _row("openWB/general/prices/pv", "tariff.pv_price_per_kwh", json_values.per_wh_as_per_kwh, PRICE),
     _row("openWB/general/prices/bat", "tariff.battery_price_per_kwh", json_values.per_wh_as_per_kwh, PRICE),
-    _row("openWB/optional/ep/configured", "fact.has_tariff", json_values.boolean),
+    _rows_of(
+        "openWB/optional/ep/configured",
+        Fill("fact.has_tariff", json_values.boolean),
+        Fill("tariff.is_dynamic", json_values.boolean),
+    ),
     _rows_of(
         "openWB/optional/ep/get/prices",
         Fill("tariff.prices", json_values.prices, rank=1),
@@ -143,9 +148,19 @@ _TARIFF = (
         Fill("tariff.prices", json_values.prices),
         Fill("fact.has_old_prices", v2_objects.has_prices),
     ),
+    *_fault("openWB/optional/ep/flexible_tariff/get", "tariff.fault.1", _HAS_TARIFF),
+    *_fault("openWB/optional/ep/grid_fee/get", "tariff.fault.2", _HAS_TARIFF),
+    *_fault("openWB/optional/et/get", "tariff.fault.3", _HAS_OLD_TARIFF),
 )
 
 _COUNTERS = (
+    _rows_of(
+        "openWB/system/device/{d}/component/{n}/config",
+        Fill("devices.meter-{n}.name", at("name", read=json_values.name), gates=_IS_METER),
+        Fill("pv.fault.{n}.name", at("name", read=json_values.name), gates=_IS_INVERTER),
+        Fill("battery.fault.{n}.name", at("name", read=json_values.name), gates=_IS_BATTERY),
+        kept=("name",),
+    ),
     _rows_of(
         "openWB/counter/{n}/get/power",
         Fill("grid.power_w", json_values.number, SITE_POWER, _IS_GRID),
@@ -180,7 +195,8 @@ _PV = (
     _row("openWB/pv/get/power", "pv.power_w", json_values.flipped, PRODUCTION, _HAS_PV),
     _row("openWB/pv/{n}/get/power", "pv.units.{n}.power_w", json_values.flipped, PRODUCTION, _IS_INVERTER),
     _row("openWB/pv/get/exported", "pv.produced_wh", json_values.wh, METER, _HAS_PV, is_meter=True),
-    *_fault("openWB/pv/get", "pv", _HAS_PV),
+    *_fault("openWB/pv/get", "pv.fault", _HAS_PV),
+    *_fault("openWB/pv/{n}/get", "pv.fault.{n}", _IS_INVERTER),
 )
 
 _BATTERY = (
@@ -190,7 +206,8 @@ _BATTERY = (
     _row("openWB/bat/get/soc", "battery.soc_percent", json_values.number, PERCENT, _HAS_BATTERY),
     _row("openWB/bat/get/imported", "battery.charged_wh", json_values.wh, METER, _HAS_BATTERY, is_meter=True),
     _row("openWB/bat/get/exported", "battery.discharged_wh", json_values.wh, METER, _HAS_BATTERY, is_meter=True),
-    *_fault("openWB/bat/get", "battery", _HAS_BATTERY),
+    *_fault("openWB/bat/get", "battery.fault", _HAS_BATTERY),
+    *_fault("openWB/bat/{n}/get", "battery.fault.{n}", _IS_BATTERY),
 )
 
 _CHARGE_POINTS = (
@@ -233,7 +250,7 @@ _CHARGE_POINTS = (
         _IS_CHARGE_POINT,
         is_meter=True,
     ),
-    *_fault("openWB/chargepoint/{n}/get", "charge_points.{n}", _IS_CHARGE_POINT),
+    *_fault("openWB/chargepoint/{n}/get", "charge_points.{n}.fault", _IS_CHARGE_POINT),
     _rows_of(
         "openWB/chargepoint/{n}/set/charge_template",
         Fill("fact.charge_template_of.{n}", at("id", read=json_values.identifier)),
@@ -284,7 +301,10 @@ _CHARGE_POINTS = (
     _rows_of(
         "openWB/chargepoint/{n}/get/connected_vehicle/soc",
         Fill("charge_points.{n}.soc_percent", v2_objects.soc, PERCENT, _IS_CHARGE_POINT),
-        kept=("soc", "timestamp"),
+        Fill("charge_points.{n}.soc_fault.level", v2_objects.soc_fault_level, gates=_IS_CHARGE_POINT),
+        Fill("charge_points.{n}.soc_fault.text", at("fault_str", read=json_values.prose), gates=_IS_CHARGE_POINT),
+        kept=("soc", "timestamp", "fault_state", "fault_str"),
+        cut=_members_with_sentences,
     ),
     _rows_of(
         "openWB/chargepoint/{n}/set/log",
@@ -322,6 +342,7 @@ _VEHICLES = (
         "openWB/vehicle/{n}/get/soc", "vehicles.{n}.soc_percent", json_values.number, PERCENT, _IS_VEHICLE + _KNOWS_SOC
     ),
     _row("openWB/vehicle/{n}/get/soc_timestamp", "fact.knows_soc.{n}", v2_objects.is_instant),
+    *_fault("openWB/vehicle/{n}/get", "vehicles.{n}.soc_fault", _IS_VEHICLE + _HAS_SOC_MODULE),
     _row("openWB/vehicle/{n}/charge_template", "fact.charge_template_of_vehicle.{n}", json_values.identifier),
     _rows_of(
         "openWB/vehicle/{n}/soc_module/calculated_soc_state",

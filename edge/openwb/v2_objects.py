@@ -168,6 +168,14 @@ def fault_level(content: Any) -> str:
     return level
 
 
+def soc_fault_level(content: Any) -> str | None:
+    """As with the SoC: without an instant, 0 says nothing."""
+    level = member(content, "fault_state")
+    if level is None or (level == 0 and member(content, "timestamp") is None):
+        return None
+    return fault_level(level)
+
+
 def is_named(content: Any) -> bool:
     """A name of white space alone is one, too; raises Unreadable for what is no name."""
     json_values.name(content)

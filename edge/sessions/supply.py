@@ -27,6 +27,17 @@ class Prices:
     own_per_kwh: float | None = None
 
 
+NO_PRICE = (
+    "the wallbox shows no price, so charge sessions have no cost; with user management of openWB 2.x Wallport's user "
+    "needs the role general-charge-configuration-access for it (docs/openwb.md)"
+)
+
+
+def missing_price(tariff: Tariff | None) -> str | None:
+    """NO_PRICE while charging costs nobody knows what, else None."""
+    return NO_PRICE if tariff is None or tariff.price_per_kwh is None else None
+
+
 def site_of(state: SiteState, at: float) -> Site:
     """What to remember of the site for the next look."""
     grid, pv, battery, tariff = state.grid, state.pv, state.battery, state.tariff

@@ -35,6 +35,7 @@ _METERS = {  # the site's meters: topic → name in physics.State
     "housebattery/WhImported": "battery_charged_wh",
     "housebattery/WhExported": "battery_discharged_wh",
 }
+_PARTS_WITH_FAULTS = {"pv": "pv/1", "battery": "housebattery"}
 
 
 class Wallbox:
@@ -132,9 +133,13 @@ class Wallbox:
             case "soc":
                 self._house.fill_car(self._known(argument) - 1, knobs.percent(payload))
             case "fault":
-                n = self._known(argument)
-                self._values[f"lp/{n}/faultState"] = "2" if payload else "0"
-                self._values[f"lp/{n}/faultStr"] = payload or topics.NO_FAULT
+                part = _PARTS_WITH_FAULTS.get(argument) or f"lp/{self._known(argument)}"
+                self._values[f"{part}/faultState"] = "2" if payload else "0"
+                self._values[f"{part}/faultStr"] = payload or topics.NO_FAULT
+            case "soc-fault":
+                n = knobs.one_of(range(1, min(2, len(self._site.charge_points)) + 1), argument)
+                self._values[f"lp/{n}/socFaultState"] = "2" if payload else "0"
+                self._values[f"lp/{n}/socFaultStr"] = payload or topics.NO_FAULT
             case "scan":
                 if argument:
                     self._known(argument)

@@ -31,6 +31,7 @@ class Core:
         self.points: list[ChargePoint] = []
         self._decision = control.Decision((), ())
         self._cycle_at = house.state.at
+        self.faults: dict[str, str] = {}  # of pv, battery and tariff
         for index, number in enumerate(charge_point_ids(len(house.site.charge_points))):
             self.install(ChargePoint(number, index))
             self.memory.assign(number, index + 1, keeps_ev=index == 0)
@@ -116,6 +117,8 @@ class Core:
                 for point, current_a, reason in points
             ),
             socs={vehicle: soc for vehicle, soc in socs.items() if soc is not None},
+            faults=dict(self.faults),
+            has_sub_counter=self.memory.has_sub_counter,
         )
 
     def _shares(self) -> dict[str, float]:

@@ -10,6 +10,7 @@ from simulator.physics import Site
 from simulator.v2 import factory_settings, templates
 
 COUNTER, INVERTER, BATTERY = 0, 1, 2
+SUB_COUNTER = 5  # below the grid's, where a knob installs it
 STANDARD_VEHICLE = 0
 
 _SECOND_NAME = "Grüne "  # the second vehicle's, so that a name has an umlaut
@@ -91,9 +92,22 @@ def as_core_writes(config: dict[str, Any], vehicle: int, *, keeps_ev: bool) -> d
     return kept | {"_ev": vehicle} | ({"ev": vehicle} if keeps_ev else {})
 
 
-def hierarchy(charge_points: list[int], *, has_battery: bool) -> list[dict[str, Any]]:
+def component(number: int, kind: str, name: str) -> dict[str, Any]:
+    """The configuration of a component of a device."""
+    return {
+        "name": name,
+        "info": {"manufacturer": None, "model": None},
+        "type": kind,
+        "id": number,
+        "configuration": {"modbus_id": 1, "ip_address": "192.0.2.31", "password": "simulated-inverter-password"},
+        "color": "#28a745",
+    }
+
+
+def hierarchy(charge_points: list[int], *, has_battery: bool, has_sub_counter: bool = False) -> list[dict[str, Any]]:
     """What hangs behind which meter; the first root is the grid's."""
     children = [(INVERTER, "inverter"), *([(BATTERY, "bat")] if has_battery else [])]
+    children += [(SUB_COUNTER, "counter")] if has_sub_counter else []
     children += [(number, "cp") for number in charge_points]
     parts = [{"id": number, "type": kind, "children": []} for number, kind in children]
     return [{"id": COUNTER, "type": "counter", "children": parts}]
@@ -144,15 +158,7 @@ def _devices() -> dict[str, Any]:
         (BATTERY, "bat", "Speicher"),
     )
     values: dict[str, Any] = {
-        f"system/device/0/component/{number}/config": {
-            "name": name,
-            "info": {"manufacturer": None, "model": None},
-            "type": kind,
-            "id": number,
-            "configuration": {},
-            "color": "#28a745",
-        }
-        for number, kind, name in components
+        f"system/device/0/component/{number}/config": component(number, kind, name) for number, kind, name in components
     }
     values["system/device/0/config"] = {
         "name": "Wechselrichter mit Speicher",

@@ -33,6 +33,7 @@ class Memory:
         self.values = installation.installed(site)
         self.charge_points: list[int] = []
         self._has_battery = site.battery is not None
+        self.has_sub_counter = False
         self.vehicles = range(len(site.charge_points) + 1)
         self._charge_templates: dict[int, tuple[Any, templates.ChargeTemplate]] = {}  # what was read, and as what
         self._cars: dict[int, tuple[Any, templates.EvTemplate]] = {}
@@ -63,6 +64,16 @@ class Memory:
         # Written when a charge point is made, and never again: it has always been wrong since.
         self.values[f"{point}/get/connected_vehicle"] = _STALE_CONNECTED_VEHICLE
         self.load_template(number)
+        self._show_hierarchy()
+
+    def name_sub_counter(self, name: str) -> None:
+        """Install the counter below the grid's, or remove it: without a name."""
+        topic = f"system/device/0/component/{installation.SUB_COUNTER}/config"
+        self.has_sub_counter = bool(name)
+        if name:
+            self.values[topic] = installation.component(installation.SUB_COUNTER, "counter", name)
+        else:
+            self.values.pop(topic, None)
         self._show_hierarchy()
 
     def remove_charge_point(self, number: int) -> None:
@@ -171,7 +182,8 @@ class Memory:
         return copies
 
     def _show_hierarchy(self) -> None:
-        shown = installation.hierarchy(self.charge_points, has_battery=self._has_battery)
+        has = {"has_battery": self._has_battery, "has_sub_counter": self.has_sub_counter}
+        shown = installation.hierarchy(self.charge_points, **has)
         self.values["counter/get/hierarchy"] = shown
 
 

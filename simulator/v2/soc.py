@@ -22,6 +22,7 @@ class SocReader:
         self._memory = memory
         self._shift_percent: dict[int, float] = {}
         self._read_at: dict[int, float] = {}
+        self._faults: dict[int, str] = {}
 
     def known(self, vehicle: int) -> float | None:
         """The state of charge as it stands in the memory, in %."""
@@ -45,12 +46,24 @@ class SocReader:
         """Ask the module, if the vehicle has one."""
         if self._memory.soc_module(vehicle) is None:
             return
+        if vehicle in self._faults:
+            self._read_at[vehicle] = at
+            self._set(vehicle, fault_state=2, fault_str=self._faults[vehicle])
+            return
         soc_percent = round(min(100.0, max(0.0, true_percent + self._shift_percent.get(vehicle, 0.0))), 1)
         car = self._memory.car(vehicle)
         range_km = round(soc_percent / 100 * car.capacity_wh * car.efficiency * 100 / car.consumption_wh_per_100km)
         self._read_at[vehicle] = at
         self._set(vehicle, soc=soc_percent, range=range_km, soc_timestamp=at + 0.65, soc_request_timestamp=at + 0.649)
         self._set(vehicle, odometer=None, fault_state=0, fault_str=NO_FAULT, force_soc_update=False)
+
+    def fail(self, vehicle: int, text: str) -> None:
+        """Have the module fail with this account from its next reading on, which is due at once; empty: it works."""
+        self._read_at.pop(vehicle, None)
+        if text:
+            self._faults[vehicle] = text
+        else:
+            self._faults.pop(vehicle, None)
 
     def type_in(self, vehicle: int, percent: float, true_percent: float, at: float, tree: Tree) -> list[Message]:
         """A value on `manual_soc`: taken over at once if the module is the one for typing, else only kept."""
@@ -77,8 +90,8 @@ class SocReader:
         values = self._memory.values
         soc_percent = self.known(vehicle)
         return {
-            "fault_str": NO_FAULT,
-            "fault_state": 0,
+            "fault_str": values.get(f"vehicle/{vehicle}/get/fault_str", NO_FAULT),
+            "fault_state": values.get(f"vehicle/{vehicle}/get/fault_state", 0),
             "range_charged": range_charged_km,
             "range_unit": "km",
             "range": (self.range_km(vehicle) or 0) if soc_percent is not None else 0,

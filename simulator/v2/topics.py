@@ -11,10 +11,12 @@ from typing import Any
 
 from simulator.local_time import local_time
 from simulator.physics import ChargePointState, PerPhase, Site, State
-from simulator.v2.installation import BATTERY, COUNTER, INVERTER
+from simulator.v2.installation import BATTERY, COUNTER, INVERTER, SUB_COUNTER
 from simulator.v2.payloads import rounded
 
 NO_FAULT = "Kein Fehler."
+
+_SUB_COUNTERS_SHARE = 0.3  # of the house, such as a heat pump's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +39,18 @@ class PointView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What the wallbox knows at the end of a cycle. `socs` are the vehicles' known states of charge, in %."""
+    """What the wallbox knows at the end of a cycle. `socs` are the vehicles' known states of charge, in %.
+
+    `faults` are texts by part: pv, battery and tariff.
+    """
 
     site: Site
     state: State
     day_start: State
     points: tuple[PointView, ...]
     socs: Mapping[int, float]
+    faults: Mapping[str, str]
+    has_sub_counter: bool
 
     def point(self, view: PointView) -> ChargePointState:
         return self.state.charge_points[view.index]
@@ -51,9 +58,11 @@ class View:
 
 def every_cycle(view: View) -> dict[str, Any]:
     """All that goes out each cycle, changed or not."""
-    topics = _counter(view.state) | _inverter(view.state)
+    topics = _counter(view.state) | _inverter(view)
+    if view.has_sub_counter:
+        topics |= _sub_counter(view.state)
     if view.site.battery is not None:
-        topics |= _battery(view.site, view.state)
+        topics |= _battery(view)
     for point in view.points:
         topics |= _charge_point(view, point)
         if point.log["timestamp_start_charging"] is not None:
@@ -77,8 +86,8 @@ def changing(view: View) -> dict[str, Any]:
         "counter/set/invalid_home_consumption": 0,
         "pv/get/power": -rounded(state.pv_w),
         "pv/get/exported": rounded(state.pv_wh),
-        "pv/get/fault_state": 0,
-        "pv/get/fault_str": NO_FAULT,
+        **_sum_fault(view, "pv", "pv", "Wechselrichter"),
+        **_fault("optional/ep/flexible_tariff", view.faults.get("tariff")),
     }
     for name in ("monthly_exported", "yearly_exported"):
         topics[f"pv/{INVERTER}/get/{name}"] = 0
@@ -89,8 +98,7 @@ def changing(view: View) -> dict[str, Any]:
             "bat/get/imported": rounded(state.battery_charged_wh),
             "bat/get/exported": rounded(state.battery_discharged_wh),
             "bat/get/power_limit_controllable": False,
-            "bat/get/fault_state": 0,
-            "bat/get/fault_str": NO_FAULT,
+            **_sum_fault(view, "bat", "battery", "Speicher"),
         }
     for point in view.points:
         prefix = f"chargepoint/{point.number}"
@@ -156,7 +164,8 @@ def home_w(view: View) -> int:
     """Worked out from the grid's power and all that is measured behind it."""
     state = view.state
     points_w = sum(view.point(point).power_w for point in view.points)
-    return max(0, round(state.grid_w + state.pv_w - points_w - state.battery_w))
+    rest_w = state.grid_w + state.pv_w - points_w - state.battery_w
+    return max(0, round(rest_w - (_SUB_COUNTERS_SHARE * state.house_w if view.has_sub_counter else 0)))
 
 
 def battery_soc(site: Site, state: State) -> int:
@@ -180,18 +189,41 @@ def _counter(state: State) -> dict[str, Any]:
     return {f"counter/{COUNTER}/get/{name}": value for name, value in readings.items()}
 
 
-def _inverter(state: State) -> dict[str, Any]:
+def _sub_counter(state: State) -> dict[str, Any]:
+    """It counts a part of what the house draws."""
+    readings = {
+        "power": rounded(_SUB_COUNTERS_SHARE * state.house_w),
+        "imported": rounded(_SUB_COUNTERS_SHARE * state.house_wh),
+        "exported": 0,
+        "fault_state": 0,
+        "fault_str": NO_FAULT,
+    }
+    return {f"counter/{SUB_COUNTER}/get/{name}": value for name, value in readings.items()}
+
+
+def _fault(topic: str, text: str | None) -> dict[str, Any]:
+    return {f"{topic}/get/fault_state": 2 if text else 0, f"{topic}/get/fault_str": text or NO_FAULT}
+
+
+def _sum_fault(view: View, topic: str, part: str, word: str) -> dict[str, Any]:
+    """The sum does not say what is wrong, only where to look."""
+    text = f"Bitte die Statusmeldungen der {word} prüfen. Es haben nicht alle Module aktuelle Zählerstände geliefert."
+    return _fault(topic, text if part in view.faults else None)
+
+
+def _inverter(view: View) -> dict[str, Any]:
+    state = view.state
     readings = {
         "power": -rounded(state.pv_w),
         "currents": [rounded(-state.pv_w / 3 / volts) for volts in state.voltages_v],
         "exported": rounded(state.pv_wh),
-        "fault_state": 0,
-        "fault_str": NO_FAULT,
     }
-    return {f"pv/{INVERTER}/get/{name}": value for name, value in readings.items()}
+    topics = {f"pv/{INVERTER}/get/{name}": value for name, value in readings.items()}
+    return topics | _fault(f"pv/{INVERTER}", view.faults.get("pv"))
 
 
-def _battery(site: Site, state: State) -> dict[str, Any]:
+def _battery(view: View) -> dict[str, Any]:
+    site, state = view.site, view.state
     readings = {
         "power": rounded(state.battery_w),
         "currents": [round(state.battery_w / 3 / volts, 2) + 0.0 for volts in state.voltages_v],
@@ -202,10 +234,9 @@ def _battery(site: Site, state: State) -> dict[str, Any]:
         "max_discharge_power": 0,
         "power_limit_controllable": False,
         "state_str": "Keine Steuerung",
-        "fault_state": 0,
-        "fault_str": NO_FAULT,
     }
-    return {f"bat/{BATTERY}/get/{name}": value for name, value in readings.items()}
+    topics = {f"bat/{BATTERY}/get/{name}": value for name, value in readings.items()}
+    return topics | _fault(f"bat/{BATTERY}", view.faults.get("battery"))
 
 
 _UNKNOWN = (

@@ -18,7 +18,7 @@ from simulator.household import Household
 from simulator.v2 import commands, setdata, tariff, topics
 from simulator.v2.charge_point import ChargePoint
 from simulator.v2.core import Core
-from simulator.v2.installation import BATTERY, COUNTER, INVERTER
+from simulator.v2.installation import BATTERY, COUNTER, INVERTER, SUB_COUNTER
 from simulator.v2.memory import CHARGE_POINT_VALUES
 from simulator.v2.payloads import decode
 from simulator.v2.tree import PREFIX, Tree
@@ -51,6 +51,8 @@ _MEASURED = re.compile(r"chargepoint/\d+/(get/(?!rfid$).*|set/(current|phases_to
 """What the next control cycle overwrites anyway."""
 
 _CLEARED_QOS = 2
+_PARTS_WITH_FAULTS = ("pv", "battery", "tariff")
+_SUB_COUNTERS_CONFIG = f"system/device/0/component/{SUB_COUNTER}/"
 
 
 class Wallbox:
@@ -143,8 +145,19 @@ class Wallbox:
                 self._house.hold_plug(self._known(argument).index, is_plugged=knobs.plug(payload))
             case "soc":
                 self._house.fill_car(self._known(argument).index, knobs.percent(payload))
+            case "fault" if argument in _PARTS_WITH_FAULTS:
+                self._core.faults = {name: text for name, text in self._core.faults.items() if name != argument}
+                if payload:
+                    self._core.faults[argument] = payload
             case "fault":
                 self._known(argument).fault = payload or None
+            case "soc-fault":
+                self._core.socs.fail(self._memory.vehicle_of(self._known(argument).number), payload)
+            case "meter":
+                self._memory.name_sub_counter(payload)
+                self._core.view = self._core.look()
+                if not payload:
+                    return [*self._tree.remove(f"counter/{SUB_COUNTER}/"), *self._tree.remove(_SUB_COUNTERS_CONFIG)]
             case "scan":
                 point = self._known(argument) if argument else self._core.points[0]
                 topic = f"{SET_PREFIX}{point.topic}/get/rfid"

@@ -79,10 +79,11 @@ def test_what_shares_a_topic_with_it_is_cut_out(topic: str) -> None:
 
 def _topics(dialect: Dialect) -> list[tuple[Reading, str]]:
     """Every row with a topic of it."""
-    return [
-        (reading, reading.topic.replace("{n}", str(max(reading.numbers[0], min(3, reading.numbers[-1])))))
-        for reading in dialect.readings
-    ]
+    topics = []
+    for reading in dialect.readings:
+        number = max(reading.numbers[0], min(3, reading.numbers[-1]))
+        topics.append((reading, reading.topic.replace("{d}", "0").replace("{n}", str(number))))
+    return topics
 
 
 def _payloads(sentence: str, members: Iterable[str]) -> list[str]:

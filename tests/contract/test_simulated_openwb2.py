@@ -34,6 +34,7 @@ MORE = {
     r"counter/set/invalid_home_consumption": "Δ",
     r"bat/get/power": "Δ; the captured battery stood still",
     r"bat/(2/)?get/daily_.*": "after the first five-minute job",
+    r"optional/ep/flexible_tariff/get/fault_.*": "the capture had no tariff",
     r"system/update_in_progress": "written by the updater",
     r"vehicle/template/ev_template/[12]": "one for each car",
     r"(chargepoint/7|vehicle/2)/.*": "the second charge point and its car",

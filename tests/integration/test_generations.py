@@ -147,7 +147,7 @@ def test_the_captured_wallbox_reaches_redis(broker: servers.Broker, redis_url: s
     }
     publish(broker, topics)
     with running(_address(broker), redis_url, v2.DIALECT) as edge:
-        eventually(lambda: edge.state().get("charge_points") and len(edge.raw()) == 62)
+        eventually(lambda: edge.state().get("charge_points") and len(edge.raw()) == 71)
         snapshot = msgspec.json.decode(str(edge.reader.get(keys.state())), type=Snapshot)
         assert snapshot.state.charge_points["3"].vehicle == "Test raw nojson"
         assert snapshot.state.meta.is_stale  # it was captured another day

@@ -35,7 +35,8 @@ _OLD = (
 
 _NEW = (
     "openWB/vehicle/+/soc_module/config",
-    "openWB/system/device/#",
+    "openWB/system/device/+/config",
+    "openWB/system/device/module_update_completed",
     "openWB/system/io/#",
     "openWB/optional/ep/+/provider",
     "openWB/optional/et/provider",
@@ -100,6 +101,13 @@ MIXED: Mapping[str, dict[str, Any]] = {
     },
     "openWB/chargepoint/3/get/connected_vehicle/config": {"chargemode": "stop", "average_consumption": MARK},
     "openWB/chargepoint/template/0": {"id": 0, "valid_tags": [MARK], "autolock": {"plans": [MARK]}},
+    "openWB/system/device/0/component/4/config": {
+        "id": 4,
+        "type": "counter",
+        "name": "Werkstatt",
+        "configuration": {"ip_address": MARK, "password": MARK},
+        "info": {"manufacturer": MARK},
+    },
     "openWB/vehicle/1/soc_module/calculated_soc_state": {"manual_soc": None, "last_imported": MARK},
     "openWB/vehicle/template/ev_template/0": {"id": 0, "min_current": 6, "average_consump": MARK},
 }

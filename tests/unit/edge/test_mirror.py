@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.model import Fault, FaultLevel, Limit, LimitType, Mode, SiteState
+from common.model import Fault, FaultLevel, Limit, LimitType, Mode, SiteState, Tariff
 from edge.cells import METER_RESET_S
 from edge.mirror import STALE_PATH, Mirror, Stored
 from edge.openwb.parsing import SkipReason
@@ -166,7 +166,7 @@ class TestValues:
         assert (tariff := _state(mirror).tariff) is not None
         assert tariff.price_per_kwh == 0.2853
         _heard({"global/awattar/ActualPriceForCharging": "1000"}, NOW + 1, mirror)
-        assert _state(mirror).tariff is None
+        assert _state(mirror).tariff == Tariff(is_dynamic=True)
         _heard({"global/awattar/boolAwattarEnabled": "0"}, NOW + 2, mirror)
         assert (tariff := _state(mirror).tariff) is not None
         assert tariff.price_per_kwh == 0.30

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from common.model import Capabilities, ChargePoint, Fault, FaultLevel, Limit, LimitType, Mode, SiteState
+from common.model import Capabilities, ChargePoint, Fault, FaultLevel, Limit, LimitType, Mode, SiteState, Tariff
 from edge.cells import DOUBT_S
 from edge.mirror import Mirror, Stored
 from edge.openwb.parsing import SkipReason
 from edge.openwb.v2 import DIALECT, HEARTBEAT
+from edge.sessions.supply import NO_PRICE, missing_price
 
 NOW = 1_795_394_912.0
 
@@ -442,6 +443,111 @@ def test_bad_payloads_change_nothing(topic: str, payload: bytes, reason: SkipRea
     update = mirror.apply({f"openWB/{topic}": payload}, NOW + 1)
     assert reason in [skip.reason for skip in update.skipped]
     assert (update.raw, mirror.raw, mirror.snapshot()) == ({}, raw, before)
+
+
+SUM_FAULT = "Bitte die Statusmeldungen der Wechselrichter prüfen."
+TWO_INVERTERS: dict[str, Any] = {
+    "counter/get/hierarchy": [_component(0, "counter", _component(1, "inverter"), _component(4, "inverter"))],
+    "system/device/0/component/1/config": {"id": 1, "name": "Süd", "configuration": {"password": "x"}},
+    "system/device/2/component/4/config": {"id": 4, "name": "West"},
+    "pv/get/fault_state": 2,
+    "pv/get/fault_str": SUM_FAULT,
+}
+
+
+@pytest.mark.parametrize(
+    ("faults", "level", "text"),
+    [
+        ({}, "error", SUM_FAULT),
+        ({1: (0, "Kein Fehler."), 4: (2, "Modbus-Fehler")}, "error", "West: Modbus-Fehler"),
+        ({1: (1, "Zähler alt"), 4: (2, "Modbus-Fehler")}, "error", "West: Modbus-Fehler"),
+        ({1: (2, "<b>HTTP</b> 401"), 4: (2, "Modbus-Fehler")}, "error", "Süd: HTTP  401; West: Modbus-Fehler"),
+        ({1: (1, "Zähler alt"), 4: (0, "Kein Fehler.")}, "error", SUM_FAULT),
+        ({9: (2, "not in the hierarchy")}, "error", SUM_FAULT),
+        ({"sum": 0, 1: (1, "Zähler alt")}, "warning", "Süd: Zähler alt"),
+        ({"sum": 0, 1: (0, "Kein Fehler.")}, "ok", None),
+    ],
+)
+def test_the_inverter_that_fails_says_why(faults: dict[int | str, Any], level: str, text: str | None) -> None:
+    """The sum says where to look only; of several the worst say why, each by its name."""
+    topics = {**TWO_INVERTERS, "pv/get/fault_state": faults.get("sum", 2)}
+    for number, said in faults.items():
+        if isinstance(number, int):
+            topics |= {f"pv/{number}/get/fault_state": said[0], f"pv/{number}/get/fault_str": said[1]}
+    pv = _state(_heard(topics)).pv
+    assert pv is not None
+    assert pv.fault == Fault(FaultLevel(level), text)
+
+
+def test_the_battery_says_why() -> None:
+    """One battery without a name that is known."""
+    faults: dict[str, Any] = {
+        "bat/get/fault_state": 2,
+        "bat/get/fault_str": "Bitte die Statusmeldungen der Speicher prüfen.",
+    }
+    faults |= {"bat/2/get/fault_state": 2, "bat/2/get/fault_str": "Die Verbindung ist fehlgeschlagen."}
+    battery = _state(_heard({"counter/get/hierarchy": HIERARCHY, **faults})).battery
+    assert battery is not None
+    assert battery.fault == Fault(FaultLevel.ERROR, "Die Verbindung ist fehlgeschlagen.")
+
+
+def test_the_soc_module_says_why() -> None:
+    """Of the car that is plugged in, and of each that has a module; a car without one has no fault either."""
+    text = "Der SoC kann nicht ausgelesen werden: Token abgelaufen"
+    said: dict[str, Any] = {"fault_state": 2, "fault_str": text}
+    topics: dict[str, Any] = {"chargepoint/3/get/connected_vehicle/soc": {"soc": 55, "timestamp": NOW, **said}}
+    topics |= {"vehicle/1/name": "Käfer", "vehicle/1/soc_module/calculated_soc_state": {"manual_soc": None}}
+    topics |= {f"vehicle/1/get/{name}": value for name, value in said.items()}
+    topics |= {"vehicle/2/name": "Rad", "vehicle/2/get/fault_state": 0, "vehicle/2/get/fault_str": "Kein Fehler."}
+    mirror = _heard({"chargepoint/3/config": CONFIG, **topics})
+    fault = Fault(FaultLevel.ERROR, text)
+    assert _state(mirror).charge_points["3"].soc_fault == fault
+    assert {number: vehicle.soc_fault for number, vehicle in _state(mirror).vehicles.items()} == {"1": fault, "2": None}
+    snapshot = mirror.snapshot()
+    assert snapshot is not None
+    assert snapshot.heard_at["vehicles.1.soc_fault"] == NOW
+    nothing = {"soc": 0, "timestamp": None, "fault_state": 0, "fault_str": "Kein Fehler."}
+    _heard({"chargepoint/3/get/connected_vehicle/soc": nothing}, mirror)
+    assert _state(mirror).charge_points["3"].soc_fault is None
+
+
+@pytest.mark.parametrize(
+    ("topics", "fault"),
+    [
+        ({"optional/ep/configured": True, "optional/ep/flexible_tariff/get/fault_state": 2}, "error"),
+        ({"optional/ep/configured": True, "optional/ep/grid_fee/get/fault_state": 2}, "error"),
+        ({"optional/ep/configured": False, "optional/ep/grid_fee/get/fault_state": 2}, None),
+        ({"optional/et/get/fault_state": 2}, "error"),
+    ],
+)
+def test_the_tariff_says_why(topics: dict[str, Any], fault: str | None) -> None:
+    """Its two modules, and the one of older releases; without a tariff there is no fault."""
+    topic = next(name for name in topics if name.endswith("fault_state"))
+    said = {topic.replace("_state", "_str"): "HTTP 401: Authentifizierung fehlgeschlagen."}
+    tariff = _state(_heard({"counter/get/hierarchy": HIERARCHY, **topics, **said})).tariff
+    assert tariff is not None
+    wanted = Fault(FaultLevel(fault), "HTTP 401: Authentifizierung fehlgeschlagen.") if fault is not None else None
+    assert tariff.fault == wanted
+
+
+def test_a_price_that_is_not_shown_is_missing_and_not_absent() -> None:
+    """A user of openWB may read whether there is a dynamic tariff, and not what energy costs: the tariff is there."""
+    nothing = Tariff(is_dynamic=False)
+    assert _state(_heard({"counter/get/hierarchy": HIERARCHY, "optional/ep/configured": False})).tariff == nothing
+    assert missing_price(nothing) == NO_PRICE
+    assert missing_price(None) == NO_PRICE
+    assert missing_price(Tariff(price_per_kwh=0)) is None
+
+
+def test_a_sub_counter_has_its_name() -> None:
+    """It stands in the configuration of a device's component, of which nothing else is kept; and it may go again."""
+    below = {"counter/get/hierarchy": [_component(0, "counter", _component(5, "counter"))], "counter/5/get/power": 800}
+    topic = "system/device/3/component/5/config"
+    mirror = _heard({**below, topic: {"id": 5, "name": "Wärmepumpe", "configuration": {"password": "x"}}})
+    assert _state(mirror).devices["meter-5"].name == "Wärmepumpe"
+    assert json.loads(mirror.raw[f"openWB/{topic}"]) == {"name": "Wärmepumpe"}
+    _heard({topic: b""}, mirror)
+    assert _state(mirror).devices["meter-5"].name is None
 
 
 def test_only_what_is_wanted_of_an_object_is_kept() -> None:

@@ -18,6 +18,7 @@ from edge.loops.session_delivery import SessionDelivery
 from edge.loops.sessions import SessionLoop
 from edge.sessions.records import Batch, key_of
 from edge.sessions.state import MachineState
+from edge.sessions.supply import NO_PRICE
 from tests.kit.charging import START, Site
 from tests.kit.clock import ManualClock
 from tests.kit.waiting import eventually
@@ -106,6 +107,22 @@ def test_changes_are_saved_at_once_and_told_after() -> None:
         "id": 7,
     }
     assert (played.health.counters()["sessions_started"], played.health.counters()["sessions_ended"]) == (1, 1)
+
+
+def test_a_price_that_the_wallbox_does_not_show_is_said() -> None:
+    """In health, which the api's readyz repeats: nothing fails, and no charge session has a cost."""
+    played = Played()
+    played.turn()
+    told = played.health.components()["prices"]
+    assert (told.status, told.detail) == (Status.OK, None)
+    played.site.price = None
+    played.turn()
+    assert played.health.components()["prices"].detail == NO_PRICE
+    assert played.health.is_ready()
+    assert "general-charge-configuration-access" in NO_PRICE
+    played.site.price = 0.3
+    played.turn()
+    assert played.health.components()["prices"].detail is None
 
 
 def test_an_event_does_not_wait_for_ever_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

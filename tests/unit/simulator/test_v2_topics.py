@@ -75,6 +75,8 @@ def view(*points: topics.PointView, site: Site | None = None) -> topics.View:
         day_start=DAY_START,
         points=points or (point(3, 0), point(7, 1)),
         socs={1: 57.9},
+        faults={},
+        has_sub_counter=False,
     )
 
 
