@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from common.errors import RedisUnavailable
+from common.unreachable import redis_unavailable
 
 T = TypeVar("T")
 
@@ -44,4 +45,4 @@ async def answer(call: Awaitable[T]) -> T:
 
 
 def unavailable(exc: Exception) -> RedisUnavailable:
-    return RedisUnavailable("Redis did not answer", detail=f"{type(exc).__name__}: {exc}")
+    return redis_unavailable(exc)

@@ -12,6 +12,7 @@ from pony.orm import core, dbapiprovider
 
 from common.errors import AppError, StoreUnavailable
 from common.store.errors import StoreConflict, StoreError
+from common.unreachable import clause
 
 FOREIGN: tuple[type[Exception], ...] = (core.OrmError, dbapiprovider.DBException, pymysql.err.Error, sqlite3.Error)
 """Everything the three libraries raise on purpose."""
@@ -98,11 +99,23 @@ def translated(exc: BaseException) -> AppError:
         case Failure.BUSY:
             return StoreUnavailable("the database is busy", detail=detail)
         case Failure.AWAY:
-            return StoreUnavailable("the database cannot be reached or cannot write", detail=detail)
+            return StoreUnavailable(_why_away(_innermost(exc)), detail=detail)
         case Failure.CONFLICT:
             return StoreConflict("such a row is there already", detail=detail)
         case Failure.REFUSED:
             return StoreError("the database refused a request", detail=detail)
+
+
+def _why_away(cause: BaseException) -> str:
+    """What must be mended where."""
+    number = cause.args[0] if isinstance(cause, pymysql.err.Error) and cause.args else None
+    if number in (1045, 1698):
+        return "the database refused the user name or the password"
+    if number in (1044, 1049):
+        return "the server has no database of that name, or not for this user"
+    if number in (2002, 2003, 2005):
+        return f"the database cannot be reached{clause(cause)}"
+    return "the database cannot be reached or cannot write"
 
 
 def _innermost(exc: BaseException) -> BaseException:

@@ -20,6 +20,7 @@ from common.errors import AppError, FieldError
 from common.private_folder import make_private
 from common.security.device_keys import DeviceKey, encode_public_key
 from common.security.key_rotation import prove
+from common.unreachable import clause
 from edge.adapters.relay_line import tls_context
 from edge.tunnel import Enrolment, EnrolmentUnusable, RelayUnavailable
 
@@ -212,9 +213,9 @@ def _post(origin: str, path: str, body: dict[str, str], ca_file: Path | None, sh
         response = connection.getresponse()
         answer = response.read(LONGEST_ANSWER)
     except ssl.SSLCertVerificationError as exc:
-        raise RelayUnavailable("the relay's certificate is not trusted", detail=str(exc)) from exc
+        raise RelayUnavailable(f"the relay's certificate is not trusted{clause(exc)}", detail=str(exc)) from exc
     except (OSError, http.client.HTTPException) as exc:
-        raise RelayUnavailable("the relay cannot be reached", detail=str(exc)) from exc
+        raise RelayUnavailable(f"the relay cannot be reached{clause(exc)}", detail=str(exc)) from exc
     finally:
         connection.close()
     if response.status in (200, 201):

@@ -24,6 +24,7 @@ from common.backoff import Backoff
 from common.clock import uptime_s
 from common.errors import BrokerUnavailable
 from common.health import Health, Status
+from common.unreachable import clause
 from edge.adapters.mqtt_tls import contexts
 from edge.commands import NotSent, Unacknowledged
 from edge.settings import BrokerAddress
@@ -232,8 +233,10 @@ class MqttSource:
                 else:
                     return client
         except (OSError, ValueError) as exc:
-            raise BrokerUnavailable("the MQTT broker cannot be reached", detail=repr(exc)) from exc
-        raise BrokerUnavailable("the MQTT broker's certificate is not trusted", detail=repr(untrusted)) from untrusted
+            raise BrokerUnavailable(f"the MQTT broker cannot be reached{clause(exc)}", detail=repr(exc)) from exc
+        why = clause(untrusted) if untrusted is not None else ""
+        message = f"the MQTT broker's certificate is not trusted{why}"
+        raise BrokerUnavailable(message, detail=repr(untrusted)) from untrusted
 
     def _client(self, context: ssl.SSLContext | None) -> paho.Client:
         client = paho.Client(
@@ -265,7 +268,7 @@ class MqttSource:
         _: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self._refusal = f"the MQTT broker refused the session: {reason.getName()}"
+            self._refusal = _refusal(reason.getName(), is_nameless=self._address.username is None)
             return
         private = self._private.subscriptions if self._private is not None else ()
         client.subscribe([(topic, 0) for topic in (*self._subscriptions, *self._aside, *private)])
@@ -306,6 +309,15 @@ class MqttSource:
             self._health.count("mqtt_dropped_too_big")
         else:
             hear(payload)
+
+
+def _refusal(reason: str, *, is_nameless: bool) -> str:
+    """What to tell of a session that was refused. Brokers say one or the other for a wrong password."""
+    if reason not in ("Bad user name or password", "Not authorized"):
+        return f"the MQTT broker refused the session: {reason}"
+    if is_nameless:
+        return "the MQTT broker asks for a user name and a password"
+    return "the MQTT broker refused the user name or the password"
 
 
 def _discard_on_close(client: paho.Client, *, is_wanted: bool) -> None:

@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from common.unreachable import clause
 from edge.adapters.relay_line import tls_context
 from edge.tunnel import RelayUnavailable
 
@@ -43,6 +44,7 @@ def _connect(connection: http.client.HTTPConnection) -> None:
     try:
         connection.connect()
     except ssl.SSLCertVerificationError as exc:
-        raise RelayUnavailable("the relay's certificate is not trusted", detail=str(exc)) from exc
+        raise RelayUnavailable(f"the relay's certificate is not trusted{clause(exc)}", detail=str(exc)) from exc
     except OSError as exc:
-        raise RelayUnavailable("the relay's public address cannot be reached", detail=str(exc)) from exc
+        message = f"the relay's public address cannot be reached{clause(exc)}"
+        raise RelayUnavailable(message, detail=str(exc)) from exc

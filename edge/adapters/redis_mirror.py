@@ -14,8 +14,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from common import keys, logs
-from common.errors import RedisUnavailable
 from common.model import EdgeHealth, Snapshot
+from common.unreachable import redis_unavailable
 from edge.mirror import Stored
 
 CONNECT_TIMEOUT_S = 1.0  # loopback or the same compose network: an answer takes well under 10 ms
@@ -128,4 +128,4 @@ def translated() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as exc:
-        raise RedisUnavailable("Redis does not answer", detail=f"{type(exc).__name__}: {exc}") from exc
+        raise redis_unavailable(exc) from exc

@@ -26,6 +26,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from common.tunnel.limits import LONGEST_MESSAGE
+from common.unreachable import clause
 from edge.adapters.relay_line import RelayLine, connected
 from edge.tunnel import RelayUnavailable
 
@@ -196,9 +197,9 @@ def _explained(exc: BaseException) -> str:
     if isinstance(exc, InvalidStatus):
         return f"the relay answered with HTTP {exc.response.status_code}"
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return "the relay's certificate is not trusted"
+        return f"the relay's certificate is not trusted{clause(exc)}"
     if isinstance(exc, InvalidHandshake | WebSocketException):
         return "the relay does not speak our protocol"
     if isinstance(exc, TimeoutError):
         return "the relay did not answer in time"
-    return "the relay cannot be reached" if isinstance(exc, OSError) else ""
+    return f"the relay cannot be reached{clause(exc)}" if isinstance(exc, OSError) else ""

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from common import keys, redis_door
-from common.errors import RedisUnavailable
+from common.unreachable import redis_unavailable
 from relay.ports import FRESH_S, LastSeen
 from relay.sites import MOST_LEAP
 
@@ -157,4 +157,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as exc:
-        raise RedisUnavailable("the relay's Redis does not answer", detail=str(exc)) from exc
+        raise redis_unavailable(exc, "the relay's Redis") from exc

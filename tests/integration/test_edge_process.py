@@ -134,7 +134,7 @@ def test_enrolling_tells_what_is_wrong(settings: dict[str, str], tmp_path: Path)
     with reserved_port() as port:
         done = _call(settings, "enroll", "--relay", f"http://127.0.0.1:{port}", "--code", "1")
     assert done.returncode == 1
-    assert done.stderr.strip() == "the relay cannot be reached"
+    assert done.stderr.strip() == "the relay cannot be reached: nothing listens on that port"
     assert not (tmp_path / "data").exists()
 
 

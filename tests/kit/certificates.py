@@ -42,12 +42,15 @@ class CertificateAuthority:
         self.certificate = folder / "authority.pem"
         self.certificate.write_bytes(self._pem)
 
-    def issue(self, *names: str) -> ServerCertificate:
-        """A certificate for these host names and addresses, as `issue("relay.test", "127.0.0.1")`."""
+    def issue(self, *names: str, in_days: int = 0) -> ServerCertificate:
+        """A certificate for these host names and addresses, as `issue("relay.test", "127.0.0.1")`.
+
+        It is valid for two days, which begin `in_days` from now.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         signed = (
-            self._builder(subject, key.public_key())
+            self._builder(subject, key.public_key(), in_days)
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -63,8 +66,10 @@ class CertificateAuthority:
         )
         return issued
 
-    def _builder(self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
+    def _builder(
+        self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey, in_days: int = 0
+    ) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=in_days)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
