@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from api.app import serve
 from api.settings import Settings, read_settings
 from common import logs
 from common.clock import parse_clock
+from common.console import Version, is_in_container
 from common.errors import AppError, FieldError
 from common.security import totp
 from common.security.passwords import Passwords, checked
@@ -32,6 +34,8 @@ from common.store.names import clean
 BAD_SETTINGS = 2
 FAILED = 1
 SETUP_LINK_S = 3600  # to walk from the box to a browser
+NOWHERE = ("192.0.2.1", 9)  # RFC 5737: documentation only
+SOME_ADDRESS = "ADDRESS-OF-THIS-MACHINE"
 LONGEST_PASSWORD_FILE = 4096  # bytes
 
 cli = typer.Typer(
@@ -52,6 +56,11 @@ PasswordFile = Annotated[
 
 def main() -> None:
     cli()
+
+
+@cli.callback()
+def options(_version: Version = False) -> None:
+    pass
 
 
 @cli.command()
@@ -81,10 +90,13 @@ def setup_link() -> None:
             secret = one_time_secret("wps")
             setup.put_link(store, digest(secret), int(time.time()) + SETUP_LINK_S)
             _note(store, "setup_link", "")
-        host = "ADDRESS-OF-THIS-MACHINE" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 -- compared
-        base = settings.lan_url or f"http://{host}:{settings.port}"
-    typer.echo(f"{base}/setup#{secret}")
+    typer.echo(f"{settings.lan_url or _guessed_url(settings)}/setup#{secret}")
     typer.echo("It is good once, for an hour, and on the site's own network only.", err=True)
+    if settings.lan_url is None:
+        typer.echo(
+            "The address is a guess. With WALLPORT_API_LAN_URL the right one stands here, and in pairing codes.",
+            err=True,
+        )
 
 
 @user_cli.command()
@@ -156,6 +168,26 @@ def enable(name: Name) -> None:
     """Let a disabled user log in again."""
     _set_disabled(name, False)
     typer.echo(f"enabled {name}")
+
+
+def _guessed_url(settings: Settings) -> str:
+    """Where a browser finds the api, as far as this machine can tell: behind a proxy that is its port 443."""
+    if is_in_container():
+        return f"https://{SOME_ADDRESS}"
+    if settings.trusted_proxies:
+        return f"https://{_own_address()}"
+    host = _own_address() if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 -- compared
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def _own_address() -> str:
+    """The address with which this machine would leave its network; nothing is sent to find out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(NOWHERE)
+        except OSError:
+            return SOME_ADDRESS
+        return str(probe.getsockname()[0])
 
 
 def _set_disabled(name: str, is_disabled: bool) -> None:

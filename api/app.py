@@ -50,6 +50,7 @@ from api.throttle import SecretThrottle, Throttle
 from api.tries import LoginTries, code_budgets
 from common import logs
 from common.clock import Clock
+from common.console import command
 from common.errors import AppError
 from common.security.passwords import Passwords
 from common.security.tokens import TokenKey
@@ -290,7 +291,7 @@ async def _tell_if_new(store: StoreThreads) -> None:
     except (AppError, TimeoutError):
         return  # the database is away; who comes finds out
     if is_new:
-        log.warning("no_users_yet", help="run `wallport-api setup-link` on this machine, or `wallport-api user add`")
+        log.warning("no_users_yet", help=f"run on this machine: {command('api', 'setup-link')}")
 
 
 def _origin_of(request: Request) -> Origin:

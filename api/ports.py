@@ -193,7 +193,13 @@ class CardStore(Protocol):
 class PasswordChecker(Protocol):
     """common/security/passwords.py in threads of its own. Every method raises Overloaded."""
 
-    async def hash(self, password: str) -> str: ...
+    async def hash(self, password: str) -> str:
+        """Of a new password; raises FieldError for one that is not good enough."""
+        ...
+
+    async def rehash(self, password: str) -> str:
+        """Of one that is in use."""
+        ...
 
     async def verify(self, stored_hash: str | None, password: str) -> Verdict: ...
 

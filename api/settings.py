@@ -49,7 +49,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         relay_socket=reader.path("WALLPORT_API_RELAY_SOCKET", str(data_dir / "api.sock")),
         trusted_proxies=_networks(reader, "WALLPORT_API_TRUSTED_PROXIES"),
         redis_url=reader.url("WALLPORT_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
-        database_url=reader.url("WALLPORT_DATABASE_URL", ("mysql", "sqlite")),
+        database_url=reader.database_url("WALLPORT_DATABASE_URL"),
         site_name=reader.text(
             "WALLPORT_SITE_NAME", "home", pattern=r"[^\x00-\x1f\x7f]{1,64}", hint="must be 1 to 64 printable characters"
         ),

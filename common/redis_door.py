@@ -4,7 +4,6 @@ Whoever writes to the site's Redis gives commands to the wallbox that no audit k
 Redis answers for the first time, and again when it was away. Blocks for some seconds at most.
 """
 
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
 
-from common.errors import RedisUnavailable
+from common.unreachable import redis_unavailable
 
 COMPONENT = "redis_access"
 
@@ -43,7 +42,7 @@ def openness(url: str) -> str | None:
         except (redis.AuthenticationError, redis.ResponseError):  # no password, no right, or not from here
             return None
         except redis.RedisError as exc:
-            raise RedisUnavailable("Redis does not answer", detail=f"{type(exc).__name__}: {exc}") from exc
+            raise redis_unavailable(exc) from exc
     return OPEN
 
 
@@ -55,4 +54,4 @@ def _is_open_to_others(path: Path) -> bool:
             return False
         return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.parents)
     except OSError as exc:
-        raise RedisUnavailable("Redis does not answer", detail=os.strerror(exc.errno or 0)) from exc
+        raise redis_unavailable(exc) from exc

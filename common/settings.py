@@ -5,6 +5,8 @@ file instead: `WALLPORT_X_FILE=/run/secrets/x` is read in place of `WALLPORT_X`,
 environment. Faults never quote the value, since it may be a secret. docs/settings.md lists all settings.
 """
 
+import os
+import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +17,12 @@ from zoneinfo import ZoneInfo
 from common.cors import is_origin
 from common.errors import FieldError
 from common.local_time import DEFAULT_ZONE, zone_named
+from common.store import location
 
 LONGEST_VALUE = 8192  # bytes; a key or URL is far shorter, and a wrong path may name a huge file
+
+
+IN_A_PASSWORD = "; in a user name or password write / @ : ? # % as %2F %40 %3A %3F %23 %25"
 
 
 class SettingsError(FieldError):
@@ -37,8 +43,9 @@ class Reader:
         """A text; `pattern` must match it whole, `hint` tells people what would. Without a default it is required."""
         value = self._raw(name)
         if value is None:
-            if default is None:
-                self.faults.setdefault(name, f"is missing{f': {hint}' if hint else ''}")
+            if default is None and f"{name}_FILE" not in self.faults:
+                why = f"the file that {name}_FILE names is empty" if self.environ.get(f"{name}_FILE") else hint
+                self.faults.setdefault(name, f"is missing{f': {why}' if why else ''}")
             return default or ""
         if pattern is not None and not re.fullmatch(pattern, value):
             self.faults[name] = hint or "has the wrong form"
@@ -52,6 +59,8 @@ class Reader:
         """A URL of one of `schemes`. Credentials in it are allowed here: it is not logged."""
         hint = f"must be a URL like {schemes[0]}://…"
         value = self.text(name, default, hint=hint)
+        if "@" in value:
+            hint += IN_A_PASSWORD
         if not value:
             return value
         try:
@@ -62,6 +71,18 @@ class Reader:
             return value
         if parts.scheme not in schemes or not (parts.netloc or parts.path):
             self.faults[name] = f"must start with {' or '.join(f'{scheme}:' for scheme in schemes)}"
+        elif parts.netloc and "@" in f"{parts.path}{parts.query}{parts.fragment}":
+            self.faults[name] = hint  # the password's / ? or # has ended the host
+        return value
+
+    def database_url(self, name: str, default: str | None = None) -> str:
+        """The URL of a database, in the form that connecting to it asks for (common/store/location.py)."""
+        value = self.text(name, default, hint=location.FORM)
+        if value:
+            try:
+                location.parse_location(value)
+            except FieldError as exc:
+                self.faults[name] = exc.faults["database_url"] + (IN_A_PASSWORD if "@" in value else "")
         return value
 
     def optional_url(self, name: str, schemes: tuple[str, ...]) -> str | None:
@@ -119,6 +140,16 @@ class Reader:
         value = self._raw(name)
         return Path(value) if value is not None else None
 
+    def optional_file(self, name: str) -> Path | None:
+        """The path of a file that must be there and readable."""
+        path = self.optional_path(name)
+        if path is not None:
+            try:
+                path.open("rb").close()
+            except OSError as exc:
+                self.faults[name] = _why_unreadable(exc)
+        return path
+
     def finish(self, *, own_prefix: str) -> None:
         """Raise SettingsError if anything was wrong, also for unknown variables that begin with `own_prefix`."""
         for name in sorted(self.environ):
@@ -139,8 +170,30 @@ class Reader:
             with Path(in_file).open("rb") as file:
                 content = file.read(LONGEST_VALUE + 1)
             if len(content) > LONGEST_VALUE:
-                raise ValueError
+                self.faults[f"{name}_FILE"] = f"names a file of more than {LONGEST_VALUE} bytes"
+                return None
             return content.decode("utf-8").strip() or None
-        except (OSError, ValueError):
-            self.faults[f"{name}_FILE"] = f"cannot be read as a text file of at most {LONGEST_VALUE} bytes"
-            return None
+        except OSError as exc:
+            self.faults[f"{name}_FILE"] = _why_unreadable(exc)
+        except UnicodeDecodeError:
+            self.faults[f"{name}_FILE"] = "names a file that is not UTF-8 text"
+        return None
+
+
+def _why_unreadable(exc: OSError) -> str:
+    """Whether to make the file, or to let this user read it."""
+    if isinstance(exc, FileNotFoundError):
+        return "names a file that does not exist"
+    if isinstance(exc, IsADirectoryError):
+        return "names a folder"
+    if isinstance(exc, PermissionError):
+        return f"names a file that the user {_own_name()} may not read"
+    return f"names a file that cannot be read: {exc.strerror}"
+
+
+def _own_name() -> str:
+    uid = os.geteuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # as in a container that was given a number
+        return str(uid)

@@ -25,7 +25,7 @@ _BY_ERRNO = {
     errno.ECONNRESET: "it broke the connection off",
     errno.EPIPE: "it broke the connection off",
     errno.ENOENT: "there is no such socket",
-    errno.EACCES: "this user may not",
+    errno.EACCES: "this user may not open it",
     errno.EPERM: "the system does not allow it",
 }
 

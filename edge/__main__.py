@@ -13,6 +13,7 @@ import typer
 from common import logs
 from common.allocator import use_one_arena
 from common.clock import parse_clock
+from common.console import Version
 from common.errors import AppError, FieldError
 from edge import app, import_app, import_cli
 from edge.settings import Settings, read
@@ -35,6 +36,11 @@ def _log_errors_only() -> None:
 
 
 cli.add_typer(import_cli.cli, name="import", callback=_log_errors_only, help=import_cli.HELP)
+
+
+@cli.callback()
+def options(_version: Version = False) -> None:
+    pass
 
 
 @cli.command()

@@ -6,9 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from common.errors import FieldError
 from common.settings import Reader
-from common.store.location import SCHEMES, parse_location
 from edge.retention import Kept
 
 MQTT_PORT = 1883
@@ -68,7 +66,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         broker=broker,
         generation=_generation(reader),
         redis_url=reader.url("WALLPORT_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
-        database_url=_database_url(reader),
+        database_url=reader.database_url("WALLPORT_DATABASE_URL"),
         site_name=reader.text("WALLPORT_SITE_NAME", "home"),
         data_dir=data_dir,
         sample_interval_s=reader.integer("WALLPORT_SAMPLE_INTERVAL_S", 60, lowest=5, highest=3600),
@@ -77,7 +75,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         keep_days=_keep_days(reader),
         openwb_url=_openwb_url(reader, broker),
         api_socket=reader.path("WALLPORT_EDGE_API_SOCKET", str(data_dir / "api.sock")),
-        relay_ca_file=reader.optional_path("WALLPORT_EDGE_RELAY_CA_FILE"),
+        relay_ca_file=reader.optional_file("WALLPORT_EDGE_RELAY_CA_FILE"),
         metrics=reader.address("WALLPORT_EDGE_METRICS"),
         log_level=reader.text(
             "WALLPORT_LOG_LEVEL",
@@ -89,17 +87,6 @@ def read(environ: Mapping[str, str]) -> Settings:
     )
     reader.finish(own_prefix="WALLPORT_EDGE_")
     return settings
-
-
-def _database_url(reader: Reader) -> str:
-    name = "WALLPORT_DATABASE_URL"
-    url = reader.url(name, SCHEMES)
-    if url and name not in reader.faults:
-        try:
-            parse_location(url)
-        except FieldError as exc:
-            reader.faults[name] = exc.faults["database_url"]
-    return url
 
 
 def _price(reader: Reader) -> float | None:
@@ -150,9 +137,7 @@ def _broker(reader: Reader) -> BrokerAddress:
     name = "WALLPORT_EDGE_MQTT_URL"
     url = reader.url(name, ("mqtt", "mqtts"))
     password = reader.optional_text("WALLPORT_EDGE_MQTT_PASSWORD")
-    ca_file = reader.optional_path("WALLPORT_EDGE_MQTT_CA_FILE")
-    if ca_file is not None and not ca_file.is_file():
-        reader.faults["WALLPORT_EDGE_MQTT_CA_FILE"] = "names no file"
+    ca_file = reader.optional_file("WALLPORT_EDGE_MQTT_CA_FILE")
     if not url or name in reader.faults:
         return BrokerAddress("", 0)
     parts = urlsplit(url)

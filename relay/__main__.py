@@ -11,6 +11,7 @@ import typer
 import uvloop
 
 from common import logs
+from common.console import Version, command
 from common.errors import AppError, FieldError, RedisUnavailable
 from common.private_folder import make_private
 from relay.adapters.presence import RedisPresence
@@ -22,6 +23,8 @@ from relay.sites import as_rfc3339
 
 EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
+
+IN_DOCKER = "docker compose exec edge wallport-edge"
 
 RIVAL_SHOWN_S = 86_400
 """How long `site list` tells of two edges with one identity."""
@@ -35,6 +38,11 @@ cli = typer.Typer(
 )
 site = typer.Typer(help="The sites this relay serves.", no_args_is_help=True)
 cli.add_typer(site, name="site")
+
+
+@cli.callback()
+def options(_version: Version = False) -> None:
+    pass
 
 
 @cli.command()
@@ -95,7 +103,9 @@ def site_revoke(name: str) -> None:
     """Close a site's tunnel within a second, and let its edge in no more; the name stays for another code."""
     with _registry() as (registry, _):
         registry.revoke(name)
-        typer.echo(f"{name} is revoked. An edge comes back only with a code of `wallport-relay site new-code {name}`.")
+        typer.echo(
+            f"{name} is revoked. An edge comes back only with a code of `{command('relay', f'site new-code {name}')}`."
+        )
 
 
 @site.command("rename")
@@ -114,6 +124,7 @@ def _print_code(name: str, code: str, settings: Settings) -> None:
     typer.echo(f"site: {name}\ncode: {code}")
     typer.echo(f"The code works once, within {CODE_LIFE_S // 60} minutes, and is not shown again. At home:")
     typer.echo(f"  wallport-edge enroll --relay {settings.origin} --code {code}")
+    typer.echo(f"or, where Docker runs the edge:\n  {IN_DOCKER} enroll --relay {settings.origin} --code {code}")
 
 
 def _enrolment(row: SiteRow) -> str:

@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from common.settings import Reader
 from common.tunnel.limits import Limits
@@ -42,12 +42,12 @@ def read(environ: Mapping[str, str]) -> Settings:
     host = reader.text("WALLPORT_RELAY_HOST", "127.0.0.1")
     port = reader.integer("WALLPORT_RELAY_PORT", 8090, lowest=1, highest=65535)
     data_dir = reader.path("WALLPORT_DATA_DIR", "data")
-    default_database = f"sqlite://{(data_dir / 'relay.sqlite').absolute()}"
+    default_database = f"sqlite://{quote(str((data_dir / 'relay.sqlite').absolute()))}"
     settings = Settings(
         host=host,
         port=port,
         origin=_origin(reader, host, port),
-        database_url=reader.url("WALLPORT_RELAY_DATABASE_URL", ("mysql", "sqlite"), default_database),
+        database_url=reader.database_url("WALLPORT_RELAY_DATABASE_URL", default_database),
         redis_url=reader.url("WALLPORT_RELAY_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
         trusted_proxies=_networks(reader, "WALLPORT_RELAY_TRUSTED_PROXIES"),
         cors_origins=reader.origins("WALLPORT_CORS_ORIGINS"),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from common.console import Version
 from common.errors import AppError
 from simulator.demo import DemoOptions, run_demo
 from simulator.dialects import Generation
@@ -37,6 +38,7 @@ def demo(
         int | None, typer.Option(min=1024, max=65000, help="First of the ports in use; default 8480, or the next free.")
     ] = None,
     folder: Annotated[Path, typer.Option(help="Everything the demo writes stays in here.")] = Path(".demo"),
+    _version: Version = False,
 ) -> None:
     """Run the whole of Wallport on this machine: wallbox simulator, edge, api and relay. Ctrl-C ends it."""
     options = DemoOptions(

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from common.clock import SimulatedClock
 from common.errors import AppError, FieldError
@@ -32,6 +33,7 @@ SITE = "home"
 USERS = {"admin": "admin", "driver": "driver", "viewer": "viewer"}
 CARD = {"tag": "04A3B2C1", "label": "demo card"}
 CARD_PROFILE = {"name": "charge at once", "tag": CARD["tag"], "mode": "instant", "current_a": 16}
+BROKER_WITHIN_S = 20.0  # several tries, and a slow look-up of its name
 TOKEN_RENEWED_EVERY_S = 600.0  # access tokens live 15 minutes
 PAST_WITHIN_S = 60.0  # for each day; measured: 1 to 2 s on two idle cores
 FAST_START_BEFORE_S = 86_400  # with --speed, time starts a day ago
@@ -154,6 +156,8 @@ class Demo:
         self._enrol(site, relay)
         self._start("edge", [sys.executable, "-m", "edge", "run", *clock], site)
         self._wait_until_values_arrive()
+        if options.openwb_url is not None:
+            self._wait_for_broker(options.openwb_url)
         if options.openwb_url is None:
             self._add_card()
         return {
@@ -280,6 +284,18 @@ class Demo:
         self.say("Waiting for the first values, on the LAN and through the relay …")
         self._wait("the api", lambda: self._has_values(self.lan_url))
         self._wait("the api through the relay", lambda: self._has_values(self.relay_site_url))
+
+    def _wait_for_broker(self, url: str) -> None:
+        """Until the edge hears the owner's broker. The wallbox behind it may be off; who tries this out sees that."""
+        self.say("Waiting for the wallbox's broker …")
+        deadline = time.monotonic() + BROKER_WITHIN_S
+        while (told := loopback.components(self.lan_url).get("edge.mqtt", {})).get("status") != "ok":
+            self.children.fail_if_any_died()
+            if time.monotonic() > deadline:
+                host = urlsplit(url).hostname  # without the password, which may stand in the URL
+                raise DemoNotReady(f"--openwb {host}: {told.get('detail') or 'the edge says nothing of it'}")
+            if self.stop.wait(0.5):
+                raise KeyboardInterrupt
 
     def _has_values(self, url: str) -> bool:
         if url not in self.tokens:

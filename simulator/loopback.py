@@ -50,6 +50,22 @@ def http_json(url: str, body: bytes | None = None, token: str | None = None) -> 
         return None
 
 
+def components(url: str) -> dict[str, dict[str, Any]]:
+    """What works and what does not, by the api's /readyz; empty when it does not answer."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        try:
+            with opener.open(f"{url}/readyz", timeout=10) as answer:
+                told = json.load(answer)
+        except urllib.error.HTTPError as failing:  # 503, with the same content
+            with failing:
+                told = json.load(failing)
+    except (urllib.error.URLError, OSError, ValueError):
+        return {}
+    found: dict[str, dict[str, Any]] = told.get("components", {})
+    return found
+
+
 def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -17,6 +17,9 @@ class PasswordThreads:
     async def hash(self, password: str) -> str:
         return await self._executor.run(self._passwords.hash, password)
 
+    async def rehash(self, password: str) -> str:
+        return await self._executor.run(self._passwords.rehash, password)
+
     async def verify(self, stored_hash: str | None, password: str) -> Verdict:
         return await self._executor.run(self._passwords.verify, stored_hash, password)
 

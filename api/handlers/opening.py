@@ -79,7 +79,7 @@ async def first_right_password(
             audit(request, action, user=found.user.name if found else None, result=LoginFailed.code)
             raise LoginFailed("the name or the password is wrong")
         if verdict.needs_rehash:
-            await deps.store.run(users.set_password_hash, found.user.name, await deps.passwords.hash(password))
+            await deps.store.run(users.set_password_hash, found.user.name, await deps.passwords.rehash(password))
     except LoginFailed:
         raise
     except AppError:

@@ -9,11 +9,21 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
 
 from common.errors import FieldError
 
 SHORTEST = 10  # characters; NIST SP 800-63B asks for 8, and these logins can be tried from the internet
 LONGEST = 256  # characters; far above any passphrase, and bounds what an attacker can make us hash
+
+FEWEST_GUESSES = 1_000_000
+"""Below this zxcvbn calls a password very guessable: it is in its list of common ones, or much like one of them."""
+
+LOOKED_AT = 16
+"""Characters of a password that are judged: zxcvbn takes 0.1 to 0.3 s for the worst of that length, like argon2, and
+many seconds for 64. What begins with so many characters that nobody would try first is good enough."""
+
+OUR_WORDS = ("wallport", "openwb", "wallbox", "passwort", "ladestation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +42,12 @@ class Passwords:
         self._nobodys_hash = self._hasher.hash("no user has this hash")
 
     def hash(self, password: str) -> str:
-        """The text to store. Raises FieldError for a password that is too short or too long."""
+        """The text to store of a new password. Raises FieldError for one that `checked` refuses."""
         return self._hasher.hash(_prepared(checked(password)))
+
+    def rehash(self, password: str) -> str:
+        """The text to store of a password that is in use: what was good enough once is not judged again."""
+        return self._hasher.hash(_prepared(password))
 
     def verify(self, stored_hash: str | None, password: str) -> Verdict:
         """Whether `password` belongs to `stored_hash`; None (no such user) costs the same time and is never right."""
@@ -52,6 +66,8 @@ def checked(password: str) -> str:
         raise FieldError("bad password", {"password": f"must have {SHORTEST} to {LONGEST} characters"})
     if any("\ud800" <= character <= "\udfff" for character in password):
         raise FieldError("bad password", {"password": "must be valid text"})
+    if zxcvbn(password[:LOOKED_AT], user_inputs=OUR_WORDS)["guesses"] < FEWEST_GUESSES:
+        raise FieldError("bad password", {"password": "is among those that are tried first; choose a less common one"})
     return password
 
 

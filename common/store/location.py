@@ -11,13 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from common.errors import FieldError
 
-SCHEMES = ("mysql", "sqlite")
-
 CONNECT_TIMEOUT_S = 3  # a server that accepts at all does so at once; the api's threads must not pile up behind one
 QUERY_TIMEOUT_S = 15  # a year's chart takes under 1 s; what is silent for longer is frozen
 LOCK_WAIT_S = 5  # our longest transaction is a batch of some hundred rows, milliseconds; below QUERY_TIMEOUT_S
 
-_FORM = "must be mysql://user:password@host:port/database or sqlite:///absolute/path"
+FORM = "must be mysql://user:password@host:port/database or sqlite:///absolute/path"
 
 
 class Dialect(StrEnum):
@@ -44,7 +42,7 @@ class Location:
 
 def parse_location(url: str) -> Location:
     """Raises FieldError (field `database_url`), without quoting the URL: it may hold a password."""
-    fault = FieldError("bad database URL", {"database_url": _FORM})
+    fault = FieldError("bad database URL", {"database_url": FORM})
     try:
         parts = urlsplit(url)
         port = parts.port or 3306

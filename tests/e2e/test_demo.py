@@ -7,13 +7,16 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pyotp
 import pytest
 
+from tests.kit import servers
 from tests.kit.demo import READY_WITHIN_S, RunningDemo, exists, run_to_the_end, start_demo
+from tests.kit.ports import reserved_port
 from tests.kit.servers import Broker
 from tests.kit.waiting import eventually
 
@@ -134,6 +137,28 @@ def test_own_broker_in_place_of_the_simulator(tmp_path: Path, broker: Broker) ->
         assert ready["mqtt_url"] == broker.url
     finally:
         assert demo.end() == 0
+
+
+@pytest.mark.parametrize("is_refusing", [True, False])
+def test_own_broker_that_cannot_be_had_is_not_ready(tmp_path: Path, is_refusing: bool) -> None:
+    """Nobody there, or a wrong password: it ends with that reason, and leaves nothing running."""
+    with ExitStack() as context:
+        if is_refusing:
+            broker = context.enter_context(servers.mosquitto(tmp_path / "broker", ("owner", "right")))
+            url, reason = (
+                f"mqtt://owner:wrong-of-tests@127.0.0.1:{broker.port}",
+                "refused the user name or the password",
+            )
+        else:
+            port = context.enter_context(reserved_port())
+            url, reason = f"mqtt://127.0.0.1:{port}", "nothing listens on that port"
+        demo = start_demo(tmp_path / "away", "--openwb", url)
+        assert demo.process.wait(READY_WITHIN_S) == 1
+    said = demo.output.read_text()
+    assert reason in said
+    assert "Ready" not in said
+    assert "wrong-of-tests" not in said
+    assert not demo.ready_file.exists()
 
 
 def test_the_other_generation_is_a_matter_of_one_option(tmp_path: Path) -> None:

@@ -121,8 +121,15 @@ def test_users_are_managed_without_a_secret_as_an_argument(environ: dict[str, st
 
     There is no setup link once there is a user, and the last admin stays.
     """
-    link = wallport_api(environ, "setup-link")
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/setup#wps_[\w-]{43}\n", link.stdout), link.stderr
+    link = wallport_api(environ | {"WALLPORT_API_LAN_URL": "https://wallbox.lan/"}, "setup-link")
+    assert re.fullmatch(r"https://wallbox\.lan/setup#wps_[\w-]{43}\n", link.stdout), link.stderr
+    assert "WALLPORT_API_LAN_URL" not in link.stderr
+    guessed = wallport_api(environ | {"WALLPORT_API_TRUSTED_PROXIES": "127.0.0.1"}, "setup-link")
+    assert re.fullmatch(r"https://([\d.]+|ADDRESS-OF-THIS-MACHINE)/setup#wps_[\w-]{43}\n", guessed.stdout)
+    assert "127.0.0.1" not in guessed.stdout
+    assert "a guess" in guessed.stderr
+    bare = wallport_api(environ, "setup-link")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/setup#wps_[\w-]{43}\n", bare.stdout), bare.stderr
     secret_file = tmp_path / "password"
     secret_file.write_text(f"{PASSWORD}\n")
     added = wallport_api(environ, "user", "add", "Anna", "--role", "admin", "--password-file", str(secret_file))
@@ -142,7 +149,7 @@ def test_users_are_managed_without_a_secret_as_an_argument(environ: dict[str, st
     assert anna is not None
     assert anna.totp_secret is None
     noted = [row.action for row in audit.find(store, AuditFilter(), 10) if row.origin == "box"]
-    assert noted == ["totp_reset", "user_change", "totp_confirm", "password_change", "user_add", "setup_link"]
+    assert noted == ["totp_reset", "user_change", "totp_confirm", "password_change", "user_add", *["setup_link"] * 3]
     store.close()
     assert PASSWORD not in added.stdout + added.stderr + from_stdin.stdout + from_stdin.stderr
 

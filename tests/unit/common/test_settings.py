@@ -1,6 +1,7 @@
 """Settings: every fault is named at once, secrets come from files, values are never quoted."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -61,6 +62,61 @@ def test_unreadable_file_is_a_fault(tmp_path: Path, content: bytes | None) -> No
     reader = Reader({"WALLPORT_X_KEY_FILE": str(secret)})
     reader.optional_text("WALLPORT_X_KEY")
     assert list(finish(reader)) == ["WALLPORT_X_KEY_FILE"]
+
+
+def test_why_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not there, not allowed, a folder and empty are four faults; none of the first three is called missing as well."""
+    secret, empty, folder = tmp_path / "secret", tmp_path / "empty", tmp_path / "folder"
+    secret.write_text("mysql://u:hunter2@h/d")
+    empty.touch()
+    folder.mkdir()
+
+    def fault(path: Path) -> dict[str, str]:
+        reader = Reader({"WALLPORT_X_URL_FILE": str(path)})
+        reader.database_url("WALLPORT_X_URL")
+        return finish(reader)
+
+    assert fault(tmp_path / "gone") == {"WALLPORT_X_URL_FILE": "names a file that does not exist"}
+    assert fault(folder) == {"WALLPORT_X_URL_FILE": "names a folder"}
+    assert "the file that WALLPORT_X_URL_FILE names is empty" in fault(empty)["WALLPORT_X_URL"]
+    opened = Path.open
+
+    def refuse(path: Path, mode: str) -> object:
+        if path == secret:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, mode)
+
+    monkeypatch.setattr(Path, "open", refuse)  # root may read everything
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert fault(secret) == {"WALLPORT_X_URL_FILE": "names a file that the user root may not read"}
+
+
+def test_a_file_of_authorities_must_be_readable(tmp_path: Path) -> None:
+    """What names a file itself is looked at, too."""
+    reader = Reader({"WALLPORT_X_CA_FILE": str(tmp_path / "gone.pem")})
+    reader.optional_file("WALLPORT_X_CA_FILE")
+    assert finish(reader) == {"WALLPORT_X_CA_FILE": "names a file that does not exist"}
+
+
+@pytest.mark.parametrize("url", ["mysql://u:p/w@h/d", "mysql://u:p#w@h/d", "mysql://u:p?w@h/d", "mysql://u:1/p@h/d"])
+def test_a_database_password_that_ends_the_host_is_explained(url: str) -> None:
+    """The fault says how such a character is written; so written, it is taken and understood."""
+    reader = Reader({"WALLPORT_X_URL": url})
+    reader.database_url("WALLPORT_X_URL")
+    assert "%2F" in finish(reader)["WALLPORT_X_URL"]
+    start, _, end = url.rpartition("@")
+    good = f"mysql://u:{quote(start.removeprefix('mysql://u:'), safe='')}@{end}"
+    reader = Reader({"WALLPORT_X_URL": good})
+    assert reader.database_url("WALLPORT_X_URL") == good
+    reader.finish(own_prefix="WALLPORT_X_")
+
+
+@pytest.mark.parametrize("url", ["redis://:a/b@h:6379/0", "redis://:a#b@h/0", "redis://:a?b@h/0"])
+def test_so_is_another_one(url: str) -> None:
+    """Of Redis, or of the broker."""
+    reader = Reader({"WALLPORT_X_URL": url})
+    reader.url("WALLPORT_X_URL", ("redis",))
+    assert "%2F" in finish(reader)["WALLPORT_X_URL"]
 
 
 def test_set_twice_is_a_fault(tmp_path: Path) -> None:

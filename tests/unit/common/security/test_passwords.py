@@ -60,6 +60,39 @@ def test_a_password_of_a_bad_length_is_not_hashed(length: int) -> None:
     assert set(caught.value.faults) == {"password"}
 
 
+@pytest.mark.parametrize(
+    "password",
+    [
+        *(
+            "1234567890",
+            "0987654321",
+            "1q2w3e4r5t",
+            "qwertyuiop",
+            "Password123",
+            "p@ssword123",
+            "aaaaaaaaaaaaaaaa",
+            "abcdefghijkl",
+        ),
+        *("passwort123", "qwertzuiop", "wallport2024", "openWB1234", "wallbox123", "administrator", "1234567890" * 20),
+    ],
+)
+def test_what_everybody_tries_first_is_no_new_password(password: str) -> None:
+    """Whoever it is for; it is neither quoted nor hashed. Who has one already can still log in, and have it renewed."""
+    with pytest.raises(FieldError) as caught:
+        PASSWORDS.hash(password)
+    assert set(caught.value.faults) == {"password"}
+    assert password not in str(caught.value.faults)
+    assert PASSWORDS.verify(PASSWORDS.rehash(password), password).is_right
+
+
+@pytest.mark.parametrize(
+    "password", ["vZ8#kq0!xW", "Grünkohl am Deich", "correct horse", "Kqhi3-wJ2v_Zb0Rf", "ab" * 3 + "Zk4#w9"]
+)
+def test_an_uncommon_password_is_taken(password: str) -> None:
+    """Ten random characters, or some words."""
+    assert PASSWORDS.verify(PASSWORDS.hash(password), password).is_right
+
+
 def test_half_a_character_is_no_password() -> None:
     """A lone surrogate cannot be encoded: a fault, not a crash."""
     with pytest.raises(FieldError) as caught:
