@@ -149,6 +149,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("PUT", "/api/v1/charge-mode"): CONTROLS,
     ("GET", "/api/v1/commands/{id}"): OWN_CHARGE_POINTS,
     ("GET", "/api/v1/history"): OWN_CHARGE_POINTS,
+    ("GET", "/api/v1/history.csv"): replace(OWN_CHARGE_POINTS, takes_ticket=True),
     ("GET", "/api/v1/statistics"): Rule(),
     ("GET", "/api/v1/statistics/sessions"): replace(OWN_CHARGE_POINTS, roles=DRIVERS),  # drivers: of their own sessions
     ("GET", "/api/v1/statistics/reconciliation"): ADMIN_READS,

@@ -114,6 +114,7 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("PUT", "/api/v1/charge-mode"): control.set_charge_mode,
     ("GET", "/api/v1/commands/<id:str>"): control.command,
     ("GET", "/api/v1/history"): records.history,
+    ("GET", "/api/v1/history.csv"): records.history_file,
     ("GET", "/api/v1/statistics"): records.site_statistics,
     ("GET", "/api/v1/statistics/sessions"): records.session_statistics,
     ("GET", "/api/v1/statistics/reconciliation"): records.reconciliation,

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 from api.exports import figures
 from api.exports.csv import SEPARATORS, Style
@@ -57,6 +58,17 @@ def headers(heading: Heading, ending: str) -> dict[str, str]:
         "content-language": heading.language.value,
         "cache-control": "private, no-store",
         "vary": "authorization, accept-language",
+    }
+
+
+def history_headers(site_name: str, from_s: int, to_s: int, zone: ZoneInfo) -> dict[str, str]:
+    """Of the series' file; a day is one in the site's time zone."""
+    days = [figures.local(instant, zone).strftime("%Y-%m-%d") for instant in (from_s, max(from_s, to_s - 1))]
+    name = "_".join(["history", _plain(site_name), *dict.fromkeys(days)])
+    return {
+        "content-disposition": f'attachment; filename="{name}.csv"',
+        "cache-control": "private, no-store",
+        "vary": "authorization",
     }
 
 

@@ -18,7 +18,8 @@ from common.local_time import Unit, spans
 from common.store.rollup_rows import CHARGE_POINT, Method, Resolution, RollupRow, SeriesKey
 from common.store.rows import ChargePointSampleRow, PowerMeans, SampleRow
 
-MOST_STEPS = 2000  # more than any screen has pixels across, and about 250 kB of answer
+PARAMETERS = frozenset({"from", "to", "series", "resolution"})
+MOST_STEPS = 2000  # more than any screen has pixels across, and about 300 kB of answer
 DEFAULT_PERIOD_S = 24 * 3600
 LATEST = 253370678400.0  # 9998-12-31: the calendar ends with 9999, and each step has an end in it
 
@@ -88,10 +89,6 @@ class Steps:
     @property
     def count(self) -> int:
         return len(self.starts)
-
-    @property
-    def is_even(self) -> bool:
-        return self.bucket not in (Resolution.DAY, Resolution.MONTH)
 
     def numbers(self) -> dict[int, int]:
         """start → which step it is."""

@@ -6,7 +6,6 @@ that real answers fit their shapes, and that generators make clients of them tha
 
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from api.openapi_schemas import called, plain, whole
 from api.operation import CODE, Operation, Parameter
 from api.operations import OPERATIONS
 from api.problems import CODES, PROBLEMS
+from common import version
 from common.problems import MEDIA_TYPE
 
 DESCRIPTION = """\
@@ -111,7 +111,7 @@ def _document(title: str, description: str, operations: Mapping[tuple[str, str],
             "openapi": "3.1.0",
             "info": {
                 "title": title,
-                "version": _version(),
+                "version": version.installed(),
                 "description": description,
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
@@ -245,10 +245,3 @@ def _parameter(parameter: Parameter, path: str, by_type: Mapping[Any, Any]) -> d
         "description": parameter.description,
         "schema": schema,
     }
-
-
-def _version() -> str:
-    try:
-        return version("wallport")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        return "0"

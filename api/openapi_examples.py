@@ -92,6 +92,7 @@ EXAMPLES: Mapping[str, Any] = {
         "resolution_s": 60,
         "from": "2026-11-23T10:00:00Z",
         "to": "2026-11-23T10:03:00Z",
+        "starts_at": ["2026-11-23T10:00:00Z", "2026-11-23T10:01:00Z", "2026-11-23T10:02:00Z"],
         "series": {"grid.power_w": [-3120, None, -2980]},
     },
     "LearnBody": {"label": "Anna's card"},
@@ -149,6 +150,9 @@ EXAMPLES: Mapping[str, Any] = {
     "SetupBody": {"secret": "mZ4vX…", "name": "anna", "password": "correct horse battery"},
     "SiteAnswer": {
         **_SITE,
+        "version": "0.1.0",
+        "time_zone": "Europe/Berlin",
+        "currency": "EUR",
         "updated_at": "2026-11-23T10:15:30Z",
         "is_stale": False,
         "parts": ["grid", "pv", "home"],

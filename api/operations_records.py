@@ -43,27 +43,43 @@ _LANGUAGE = Parameter("lang", "else as `Accept-Language` says, else de", Languag
 _SESSION_ID = Parameter("id", "as in `GET /api/v1/sessions`", _TEXT)
 _SESSION_PROBLEMS = ("invalid_input", "store_unavailable", "overloaded")
 
+_SERIES = (
+    Parameter("from", "the first instant; 24 hours before `to` if absent", BOUNDARY),
+    Parameter("to", "the instant before which it ends; now if absent", BOUNDARY),
+    Parameter("series", "paths or their beginnings, with commas between; all if absent", _TEXT),
+    Parameter(
+        "resolution",
+        "`raw`, the seconds of a step (60, 120, 300, 600, 900, 3600), `day` or `month`; as if absent, `auto`: "
+        "the finest that fits",
+        {"type": "string", "pattern": "^(auto|raw|day|month|[1-9][0-9]{0,5})$"},
+    ),
+)
+_SEPARATORS = {"type": "string", "enum": ["semicolon", "comma", ";", ","]}
+_BOM = Parameter("bom", "1: begin with a byte order mark, for old Excel", {"type": "string", "enum": ["0", "1"]})
+
 RECORDS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/api/v1/history"): Operation(
         "getHistory",
         "Recorded values, one per step",
         shapes.HistoryAnswer,
-        parameters=(
-            Parameter("from", "the first instant; 24 hours before `to` if absent", BOUNDARY),
-            Parameter("to", "the instant before which it ends; now if absent", BOUNDARY),
-            Parameter("series", "paths or their beginnings, with commas between; all if absent", _TEXT),
-            Parameter(
-                "resolution",
-                "`raw`, the seconds of a step (60, 120, 300, 600, 900, 3600), `day` or `month`; as if absent, `auto`: "
-                "the finest that fits",
-                {"type": "string", "pattern": "^(auto|raw|day|month|[1-9][0-9]{0,5})$"},
-            ),
-        ),
+        parameters=_SERIES,
         problems=_STORE_PROBLEMS,
         description=(
             f"At most {MOST_STEPS} steps. A step has the mean of a power, the sum of an energy (`…energy_wh`, in steps "
             "of 900 s or more), and of everything else the value at its beginning."
         ),
+    ),
+    ("GET", "/api/v1/history.csv"): Operation(
+        "exportHistoryCsv",
+        "The same as CSV: a line for each step, with its instant first",
+        str,
+        parameters=(
+            *_SERIES,
+            Parameter("separator", "semicolon with decimal commas, or comma (if absent) with points", _SEPARATORS),
+            _BOM,
+        ),
+        problems=_STORE_PROBLEMS,
+        media_type="text/csv",
     ),
     ("GET", "/api/v1/statistics"): Operation(
         "getSiteStatistics",
@@ -142,9 +158,9 @@ RECORDS: Mapping[tuple[str, str], Operation] = {
             Parameter(
                 "separator",
                 "semicolon with decimal commas, or comma with points; by the language if absent",
-                {"type": "string", "enum": ["semicolon", "comma", ";", ","]},
+                _SEPARATORS,
             ),
-            Parameter("bom", "1: begin with a byte order mark, for old Excel", {"type": "string", "enum": ["0", "1"]}),
+            _BOM,
         ),
         problems=_SESSION_PROBLEMS,
         media_type="text/csv",

@@ -166,6 +166,11 @@ class SiteId(msgspec.Struct, frozen=True):
 
 
 class SiteAnswer(SiteId, frozen=True):
+    """`version` is Wallport's own. Days, months and hours of cards are those of `time_zone`, an IANA name."""
+
+    version: str
+    time_zone: str
+    currency: Literal["EUR"]
     updated_at: Instant
     is_stale: bool
     parts: list[str]
@@ -237,13 +242,13 @@ class ChargePointAnswer(ListedChargePoint):
 
 
 class HistoryAnswer(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """One value per step from `from` on; null where nothing was recorded.
+    """One value per step; null where nothing was recorded.
 
-    Steps are `resolution_s` apart; days and months only about so, and `starts_at` tells when each of them begins.
+    `starts_at` tells when each of them begins. They are `resolution_s` apart; days and months only about so.
     """
 
     resolution_s: int
     from_: Instant
     to: Instant
+    starts_at: list[Instant]
     series: Annotated[dict[str, list[Number | None]], msgspec.Meta(description="what is true or false is 1 or 0")]
-    starts_at: list[Instant] | msgspec.UnsetType = msgspec.UNSET

@@ -10,6 +10,7 @@ import msgspec
 
 from api import instants, numbers
 from api.control import common_modes
+from api.exports.figures import CURRENCY
 from api.fields import COLLECTIONS, EVERYTHING, PARTS, Selection
 from common.commands import EVENT_TYPE, CommandRecord
 from common.live_events import ScanEvent, SessionEvent
@@ -39,10 +40,13 @@ def state(
     }
 
 
-def site(snapshot: Snapshot, *, site_name: str, is_edge_alive: bool) -> dict[str, Any]:
+def site(snapshot: Snapshot, *, site_name: str, time_zone: str, version: str, is_edge_alive: bool) -> dict[str, Any]:
     """`GET site`: what the site is and has."""
     return {
         **_site(snapshot, site_name),
+        "version": version,
+        "time_zone": time_zone,
+        "currency": CURRENCY,
         "updated_at": instants.text(snapshot.updated_at),
         "is_stale": is_stale(snapshot, is_edge_alive=is_edge_alive),
         "parts": [part for part in PARTS if getattr(snapshot.state, part) is not None],

@@ -20,7 +20,14 @@ LOGIN_PATHS = frozenset({"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/
 """POST to these passes without a valid token. Exactly as written: another spelling is another path."""
 
 TICKET_PATHS = frozenset(
-    {"/docs", "/openapi.json", "/api/v1/sessions.csv", "/api/v1/sessions.pdf", "/api/v1/sessions.xlsx"}
+    {
+        "/docs",
+        "/openapi.json",
+        "/api/v1/history.csv",
+        "/api/v1/sessions.csv",
+        "/api/v1/sessions.pdf",
+        "/api/v1/sessions.xlsx",
+    }
 )
 """Where a ticket stands in for a token, besides on websockets: what a browser is sent to by a link."""
 

@@ -1,11 +1,11 @@
 """The past: what the recorder stored, and what was made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sanic import HTTPResponse, Request
 
+from api import downloads, history_csv, inputs, instants, statistics
 from api import history as decisions
-from api import inputs, instants, statistics
 from api.access import Role
 from api.handlers.answers import json_answer
 from api.ports import Deps, SiteStore, deps_of, login_of, sight_of
@@ -17,22 +17,30 @@ ROWS_AT_ONCE = 2 * decisions.MOST_STEPS  # one read, unless the interval was les
 
 async def history(request: Request) -> HTTPResponse:
     """Samples, means of samples, or buckets of energy, by how long the period is."""
-    deps = deps_of(request)
-    asked = decisions.steps(
-        inputs.query(request.query_string, {"from", "to", "series", "resolution"}),
-        interval_s=deps.settings.sample_interval_s,
-        now=deps.clock.now(),
-        zone=deps.settings.time_zone,
-    )
-    sight = sight_of(request)
+    asked, series = await _asked_for(request, inputs.query(request.query_string, decisions.PARAMETERS))
     return json_answer(
         {
             "resolution_s": asked.step_s,
             "from": instants.text(asked.first_s),
             "to": instants.text(asked.end_s),
-            **({} if asked.is_even else {"starts_at": [instants.text(start) for start in asked.starts]}),
-            "series": {path: values for path, values in (await _series(deps, asked)).items() if sight.sees_path(path)},
+            "starts_at": [instants.text(start) for start in asked.starts],
+            "series": series,
         }
+    )
+
+
+async def history_file(request: Request) -> HTTPResponse:
+    """The same as CSV."""
+    own = history_csv.PARAMETERS | {"ticket"}
+    parameters = inputs.query(request.query_string, decisions.PARAMETERS | own)
+    separator, has_bom = history_csv.style(parameters)
+    asked, series = await _asked_for(request, parameters)
+    settings = deps_of(request).settings
+    return HTTPResponse(
+        history_csv.text(asked.starts, series, separator, has_bom=has_bom),
+        200,
+        downloads.history_headers(settings.site_name, asked.first_s, asked.end_s, settings.time_zone),
+        "text/csv; charset=utf-8; header=present",
     )
 
 
@@ -67,6 +75,20 @@ async def reconciliation(request: Request) -> HTTPResponse:
     sessions = statistics.charged(asked, await deps.store.sessions_within(asked.from_s, asked.to_s), now)
     readings = await deps.store.meter_readings(statistics.readings_needed(asked, sessions))
     return json_answer(statistics.reconciled(asked, rows, sessions, readings))
+
+
+async def _asked_for(
+    request: Request, parameters: Mapping[str, str]
+) -> tuple[decisions.Steps, dict[str, list[object]]]:
+    """The steps, and the series of them that whoever is logged in may see."""
+    deps, sight = deps_of(request), sight_of(request)
+    asked = decisions.steps(
+        parameters,
+        interval_s=deps.settings.sample_interval_s,
+        now=deps.clock.now(),
+        zone=deps.settings.time_zone,
+    )
+    return asked, {path: values for path, values in (await _series(deps, asked)).items() if sight.sees_path(path)}
 
 
 async def _series(deps: Deps, asked: decisions.Steps) -> dict[str, list[object]]:

@@ -6,6 +6,7 @@ from api import fields, inputs, views
 from api.errors import NotFound, StateUnknown
 from api.handlers.answers import tagged_answer
 from api.ports import Observation, deps_of, sight_of
+from common import version
 from common.errors import FieldError
 from common.model import Snapshot
 
@@ -16,8 +17,15 @@ async def site(request: Request) -> HTTPResponse:
     seen = await deps.state.observe()
     sight = sight_of(request)
     snapshot = sight.of(known(seen))
-    shown = views.site(snapshot, site_name=deps.settings.site_name, is_edge_alive=seen.is_edge_alive)
-    return tagged_answer(request, shown, "site", snapshot.seq, shown["is_stale"], sight.key)
+    shown = views.site(
+        snapshot,
+        site_name=deps.settings.site_name,
+        time_zone=deps.settings.time_zone.key,
+        version=version.installed(),
+        is_edge_alive=seen.is_edge_alive,
+    )
+    settled = (shown["version"], shown["time_zone"], sight.key)
+    return tagged_answer(request, shown, "site", snapshot.seq, shown["is_stale"], settled)
 
 
 async def state(request: Request) -> HTTPResponse:

@@ -1,10 +1,13 @@
 """The api on real Redis and a real store, asked over its two real listeners."""
 
+import csv
+import io
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -245,6 +248,11 @@ def test_site_and_charge_points(api: RunningApi, edge: EdgeDouble) -> None:
     """Listed and single, with how fresh they are; an unknown one is 404."""
     site = api.get("/api/v1/site").json()
     assert (site["name"], site["charge_points"]) == ("home", ["1"])
+    assert (site["time_zone"], site["currency"], site["version"]) == (
+        "Europe/Berlin",
+        "EUR",
+        metadata.version("wallport"),
+    )
     assert site["parts"] == ["grid", "pv", "battery", "home"]
     points = api.get("/api/v1/chargepoints").json()
     assert [item["id"] for item in points["items"]] == ["1"]
@@ -285,6 +293,39 @@ def test_history_has_one_value_per_step_and_null_for_gaps(api: RunningApi, store
     assert (body["resolution_s"], body["from"], body["to"]) == (60, "2027-01-15T08:00:00Z", "2027-01-15T08:06:00Z")
     assert body["series"]["grid.power_w"] == [1, 2, None, 4, None, None]
     assert body["series"]["charge_points.1.power_w"] == [1, 2, None, 4, None, None]
+    assert body["starts_at"] == [f"2027-01-15T08:0{minute}:00Z" for minute in range(6)]
+
+
+def test_history_as_a_file_has_a_line_for_each_step(api: RunningApi, store: Store) -> None:
+    """The same values with their instants; nothing where nothing is known; by a ticket, too, as a browser opens it."""
+    _record(store, 1_800_000_000, [1, 2, None, 4])
+    path = "/api/v1/history.csv?from=2027-01-15T08:00:00Z&to=2027-01-15T08:04:00Z&series=grid.power_w,charge_points.1"
+    answer = api.get(path)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/csv; charset=utf-8")
+    assert answer.headers["content-disposition"] == 'attachment; filename="history_home_2027-01-15.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["starts_at"] for row in rows] == [f"2027-01-15T08:0{minute}:00Z" for minute in range(4)]
+    assert [row["grid.power_w"] for row in rows] == ["1", "2", "", "4"]
+    assert [row["charge_points.1.power_w"] for row in rows] == ["1", "2", "", "4"]
+    assert set(rows[0]) == {"starts_at", *api.get(path.replace(".csv", "")).json()["series"]}
+    ticket = api.lan.post("/api/v1/auth/ticket", headers=api.login("viewer")).json()["ticket"]
+    assert api.relay.get(f"{path}&ticket={ticket}").content == answer.content
+    assert api.lan.head(path, headers=api.login("viewer")).headers["content-length"] == str(len(answer.content))
+    wrong = problem(api.get(f"{path}&separator=tab&bom=2"))
+    assert [error["field"] for error in wrong["errors"]] == ["bom", "separator"]
+
+
+def test_a_german_spreadsheet_reads_the_history(api: RunningApi, store: Store) -> None:
+    """Semicolons, decimal commas, and a mark for old Excel."""
+    row = ChargePointSampleRow(charge_point="1", current_a=10.5, is_plugged=True)
+    samples.insert(store, [SampleRow(sampled_at=1_800_000_000, charge_points=(row,))])
+    query = "from=2027-01-15T08:00:00Z&to=2027-01-15T08:01:00Z&series=charge_points.1&separator=semicolon&bom=1"
+    answer = api.get(f"/api/v1/history.csv?{query}")
+    assert answer.content.startswith(b"\xef\xbb\xbfstarts_at;")
+    names, values = (line.split(";") for line in answer.content.decode("utf-8-sig").splitlines())
+    told = dict(zip(names, values, strict=True))
+    assert (told["charge_points.1.current_a"], told["charge_points.1.is_plugged"]) == ("10,5", "1")
 
 
 def test_history_without_parameters_is_the_last_day(api: RunningApi, store: Store) -> None:

@@ -545,6 +545,7 @@ def test_a_limited_user_sees_and_steers_their_charge_points_only(
     assert problem(api.get("/api/v1/chargepoints/1", "driver"))["code"] == "not_found"
     series = api.get("/api/v1/history", "driver").json()["series"]
     assert not [path for path in series if path.startswith("charge_points.1")]
+    assert "charge_points.1" not in api.get("/api/v1/history.csv", "driver").text
     headers = api.login("driver")
     for path, code in (("1", "unknown_charge_point"), ("9", "unknown_charge_point")):
         wished = api.lan.patch(f"/api/v1/chargepoints/{path}", json={"is_enabled": True}, headers=headers)

@@ -47,5 +47,5 @@ def test_only_health_login_and_documents_answer_without_one() -> None:
 def test_tickets_open_only_what_browsers_cannot_send_a_header_to() -> None:
     """A URL may end up in a history."""
     by_ticket = {path for (_, path), rule in RULES.items() if rule.takes_ticket}
-    downloads = {"/api/v1/sessions.csv", "/api/v1/sessions.xlsx", "/api/v1/sessions.pdf"}
+    downloads = {f"/api/v1/{name}" for name in ("history.csv", "sessions.csv", "sessions.xlsx", "sessions.pdf")}
     assert by_ticket == {"/api/v1/live", *downloads}

@@ -64,7 +64,6 @@ class TestSteps:
         found = asked(from_="2026-10-24T12:00:00Z", to="2026-10-26T12:00:00Z", resolution="day")
         lengths = [after - before for before, after in zip(found.starts, [*found.starts[1:], found.end_s], strict=True)]
         assert lengths == [86_400, 90_000, 86_400]
-        assert not found.is_even
 
     @pytest.mark.parametrize("resolution", ["raw", "60", "auto"])
     def test_the_samples_own_resolution_can_be_named(self, resolution: str) -> None:

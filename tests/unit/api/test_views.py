@@ -98,7 +98,7 @@ def test_a_site_says_what_it_lets_be_done() -> None:
     """The modes of the whole site; the rest with each charge point. Another wallbox's secondary says so."""
     point = ChargePoint(capabilities=Capabilities(modes=(Mode.STOP, Mode.PV)))
     state = replace(SITE, charge_points={"2": point, "10": point}, meta=replace(SITE.meta, is_secondary=True))
-    shown = views.site(snapshot(state), site_name="x", is_edge_alive=True)
+    shown = views.site(snapshot(state), site_name="x", time_zone="Europe/Berlin", version="1.2.3", is_edge_alive=True)
     assert (shown["modes"], shown["charge_points"], shown["is_secondary"]) == (["pv", "stop"], ["2", "10"], True)
     assert list(views.charge_point("2", point)["capabilities"]["modes"]) == ["stop", "pv"]
     assert views.changes({"meta.is_secondary": True}) == {"site.is_secondary": True}
