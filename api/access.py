@@ -66,6 +66,7 @@ class Rule:
 
     `scope` None: reading by GET, else what only a login has; what only admins may, or needs elevation, is ADMIN.
     `before_totp`: an admin without a second factor may do this through the relay, and nothing else.
+    `is_export`: it is audited though it only reads.
     `is_keys`: it mints or changes credentials, so whoever reads what passes would have them: see `decide`.
     `asks_again`: the handler asks for the password, or for elevation of a user who has a second factor
     (handlers/proof.py); a token alone must not become another one that lives longer.
@@ -79,12 +80,14 @@ class Rule:
     limited: Limited = Limited.REFUSED
     before_totp: bool = False
     is_keys: bool = False
+    is_export: bool = False
     asks_again: bool = False
 
 
 WITHOUT_LOGIN = Rule(roles=None)
 LOGGED_IN = Rule(limited=Limited.UNAFFECTED)
 OWN_CHARGE_POINTS = Rule(limited=Limited.FILTERED)
+EXPORTS = replace(OWN_CHARGE_POINTS, takes_ticket=True, is_export=True)
 CONTROLS = Rule(roles=DRIVERS, scope=Scope.CONTROL, limited=Limited.FILTERED)
 ACCOUNT = Rule(scope=Scope.ACCOUNT, limited=Limited.UNAFFECTED)
 KEYS = replace(ACCOUNT, is_keys=True)
@@ -156,9 +159,9 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/api/v1/sessions"): OWN_CHARGE_POINTS,
     ("GET", "/api/v1/sessions/{id}"): OWN_CHARGE_POINTS,
     ("PATCH", "/api/v1/sessions/{id}"): ADMIN_ACTS,
-    ("GET", "/api/v1/sessions.csv"): replace(OWN_CHARGE_POINTS, takes_ticket=True),
-    ("GET", "/api/v1/sessions.xlsx"): replace(OWN_CHARGE_POINTS, takes_ticket=True),
-    ("GET", "/api/v1/sessions.pdf"): replace(OWN_CHARGE_POINTS, takes_ticket=True),
+    ("GET", "/api/v1/sessions.csv"): EXPORTS,
+    ("GET", "/api/v1/sessions.xlsx"): EXPORTS,
+    ("GET", "/api/v1/sessions.pdf"): EXPORTS,
     ("GET", "/api/v1/live"): Rule(takes_ticket=True, limited=Limited.FILTERED),
     ("GET", "/api/v1/users/{name}/tags"): OWN_CARDS,
     ("POST", "/api/v1/users/{name}/tags"): OWN_CARDS,
@@ -186,7 +189,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/internal/token-key"): Rule(roles=None, origins=EDGE_ONLY),
     ("GET", "/api/v1/admin/topics"): replace(ADMIN_ACTS, origins=LAN_ONLY),
     ("GET", "/api/v1/admin/audit"): ADMIN_ACTS,
-    ("GET", "/api/v1/admin/audit.csv"): ADMIN_ACTS,
+    ("GET", "/api/v1/admin/audit.csv"): replace(ADMIN_ACTS, is_export=True),
 }
 """(method, path) → rule. A HEAD is asked for as a GET."""
 
@@ -233,6 +236,12 @@ def scope_of(method: str, rule: Rule) -> Scope:
     if rule.roles == ADMINS or rule.needs_elevation:
         return Scope.ADMIN
     return Scope.READ if method == "GET" else Scope.ACCOUNT
+
+
+def is_paced(method: str, rule: Rule) -> bool:
+    """Whether each request is a change or an export, of which one user makes so many a minute; commands have a bound of
+    their own (api/control.py), and what needs no login others."""
+    return rule.roles is not None and rule.scope is not Scope.CONTROL and (method != "GET" or rule.is_export)
 
 
 def decide(method: str, rule: Rule | None, caller: Caller) -> None:

@@ -18,7 +18,8 @@ from api.adapters.documents import Documents
 from api.adapters.passwords import PasswordThreads
 from api.adapters.redis_state import RedisState
 from api.adapters.store import StoreThreads
-from api.control import Pace
+from api.control import MOST_CHANGES, Pace
+from api.errors import TooManyChanges
 from api.handlers import (
     admin,
     audit,
@@ -262,6 +263,7 @@ async def started(settings: Settings, clock: Clock, passwords: Passwords | None 
             pairs=SecretThrottle(),
             pairings=Pairings(),
             pace=Pace(),
+            changes=Pace(MOST_CHANGES, TooManyChanges),
             qr_svg=qr.svg,
         )
         host, port = lan.getsockname()[:2]

@@ -15,6 +15,7 @@ from api.errors import (
     IdempotencyKeyReused,
     NotAllowed,
     NotPossible,
+    TooManyChanges,
     TooManyCommands,
     UnknownChargePoint,
 )
@@ -23,6 +24,10 @@ from common import commands
 from common.commands import Command, CommandRecord, Status
 from common.errors import FieldError
 from common.model import Capabilities, LimitType, Mode, SiteState
+
+MOST_CHANGES = 120
+"""A minute and user, of what changes, exports or logs in and is no command: people are slower, and each is an entry of
+the audit, which keeps two years of them."""
 
 MOST_A_MINUTE = 120
 """Commands of one user: a finger on a slider makes one or two a second. Each costs Redis about 600 B for a day."""
@@ -167,19 +172,26 @@ def _out_of_range(can: Capabilities, wish: str, value: Any) -> str | None:
 
 
 class Pace:
-    """How many commands each user made within the last minute. `now` is any steady seconds; the event loop owns it."""
+    """How many commands, or changes, each user made within the last minute: above `most` it raises `refused`.
 
-    def __init__(self) -> None:
+    `now` is any steady seconds; the event loop owns it.
+    """
+
+    def __init__(
+        self, most: int = MOST_A_MINUTE, refused: type[TooManyCommands | TooManyChanges] = TooManyCommands
+    ) -> None:
+        self._most = most
+        self._refused = refused
         self._made: OrderedDict[str, deque[float]] = OrderedDict()
 
     def admit(self, user: str, now: float) -> None:
-        """Count a command, or raise TooManyCommands."""
+        """Count one, or raise."""
         made = self._made.pop(user, None) or deque()
         self._made[user] = made
         while len(self._made) > MOST_USERS:
             self._made.popitem(last=False)
         while made and made[0] <= now - 60:
             made.popleft()
-        if len(made) >= MOST_A_MINUTE:
-            raise TooManyCommands("too many commands within a minute", retry_after_s=made[0] + 60 - now)
+        if len(made) >= self._most:
+            raise self._refused("too many of these within a minute", retry_after_s=made[0] + 60 - now)
         made.append(now)

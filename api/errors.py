@@ -214,6 +214,12 @@ class TooManyCommands(_Later):
     code = "too_many_commands"
 
 
+class TooManyChanges(_Later):
+    """One user's changes, exports or logins come faster than anybody makes them."""
+
+    code = "too_many_changes"
+
+
 class Overloaded(_Later):
     """A bound of the api is reached: logins being checked, live connections, waiting database work."""
 

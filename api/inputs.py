@@ -5,7 +5,7 @@ otherwise be ignored in silence.
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from types import GenericAlias
 from typing import Any, TypeVar
@@ -80,6 +80,14 @@ def query(raw: str, allowed: Collection[str]) -> dict[str, str]:
     if faults:
         raise FieldError("some parameters are wrong", faults)
     return found
+
+
+def flag(parameters: Mapping[str, str], name: str) -> bool:
+    """A parameter that is `true` or `false`, and false where it is left out; raises FieldError."""
+    value = parameters.get(name, "false")
+    if value not in ("true", "false"):
+        raise FieldError("some parameters are wrong", {name: "must be true or false"})
+    return value == "true"
 
 
 def label(text: str, field: str) -> str:

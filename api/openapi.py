@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from api import shapes, shapes_live, shapes_service
-from api.access import ANYWHERE, RULES, Role, Rule
+from api.access import ANYWHERE, RULES, Role, Rule, is_paced
 from api.openapi_examples import EXAMPLES
 from api.openapi_schemas import called, plain, whole
 from api.operation import CODE, Operation, Parameter
@@ -222,6 +222,8 @@ def _problems(method: str, path: str, operation: Operation, rule: Rule) -> dict[
         codes.add("not_from_here")
     if rule.needs_elevation or rule.asks_again or "elevation_required" in codes:
         codes |= {"elevation_required", "code_required", "wrong_code", "too_many_attempts"}
+    if is_paced(method, rule):
+        codes.add("too_many_changes")
     if rule.asks_again:
         codes |= {"password_required", "login_failed"}
     by_status: dict[int, list[str]] = {}

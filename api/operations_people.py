@@ -7,14 +7,26 @@ from collections.abc import Mapping
 
 from api import shapes_people as shapes
 from api.audit import MOST_ITEMS
+from api.control import LONGEST_KEY
 from api.operation import BOUNDARY, Operation, Parameter
 
 _TEXT = {"type": "string"}
 _BODY = ("malformed_body", "invalid_input")
 _STORE = ("store_unavailable", "overloaded")
-_GUESSED = ("too_many_attempts", *_STORE)
+_GUESSED = ("too_many_attempts", "too_many_changes", *_STORE)
 _DEVICE = Parameter("id", "as in `GET /api/v1/me/devices`", _TEXT)
 _TOKEN = Parameter("id", "as in `GET /api/v1/me/api-tokens`", _TEXT)
+_REPEAT_KEY = Parameter(
+    "Idempotency-Key",
+    "made up at random for this refresh and kept beside it until the answer is there: sent again, it proves the device",
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+    is_header=True,
+)
+_MINTED = Parameter(
+    "minted",
+    "`true` ends what this login minted, too: paired phones and API tokens, and what those minted",
+    {"type": "string", "enum": ["true", "false"]},
+)
 _NAME = Parameter("name", "as in `GET /api/v1/users`; upper and lower case alike", _TEXT)
 _FILTERS = (
     Parameter("from", "the first instant", BOUNDARY),
@@ -38,8 +50,11 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         "A new access token, and the next refresh token",
         shapes.LoginAnswer,
         body=shapes.RefreshBody,
+        parameters=(_REPEAT_KEY,),
         problems=(*_BODY, "invalid_token", *_STORE),
-        description="Each refresh token is good once. One that is used again ends the login that it belongs to.",
+        description="Each refresh token is good once. One that is used again ends its login. Who got "
+        "no answer may ask again within 30 s, with the same `Idempotency-Key`, or from the same network where neither "
+        "request has one: the answer holds the same next token.",
     ),
     ("POST", "/api/v1/auth/pair"): Operation(
         "pairDevice",
@@ -56,7 +71,9 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         problems=(*_BODY, "setup_closed", *_GUESSED),
         description="`wallport-api setup-link` on the box prints the link. It is good once, while there is no user.",
     ),
-    ("POST", "/api/v1/auth/logout"): Operation("logout", "End this login", None, problems=_STORE, success="204"),
+    ("POST", "/api/v1/auth/logout"): Operation(
+        "logout", "End this login", None, parameters=(_MINTED,), problems=("invalid_input", *_STORE), success="204"
+    ),
     ("POST", "/api/v1/auth/pairing"): Operation(
         "beginPairing",
         "A QR code for a new phone, good for 5 minutes and once",
@@ -136,8 +153,8 @@ PEOPLE: Mapping[tuple[str, str], Operation] = {
         "removeDevice",
         "End a device's login at once",
         None,
-        parameters=(_DEVICE,),
-        problems=("not_found", *_STORE),
+        parameters=(_DEVICE, _MINTED),
+        problems=("invalid_input", "not_found", *_STORE),
         success="204",
     ),
     ("GET", "/api/v1/me/api-tokens"): Operation(

@@ -242,6 +242,7 @@ class Deps:
     pairs: SecretThrottle
     pairings: Pairings
     pace: Pace
+    changes: Pace
     qr_svg: Callable[[str], str]
 
 

@@ -50,6 +50,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "upgrade_required": (426, TITLES["upgrade_required"]),
     "too_many_attempts": (429, TITLES["too_many_attempts"]),
     "too_many_commands": (429, "Too many commands"),
+    "too_many_changes": (429, "Too many changes"),
     "internal": (500, TITLES["internal"]),
     "store_failed": (500, "The database failed"),
     "acceptance_unknown": (503, "Perhaps accepted"),

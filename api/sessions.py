@@ -39,11 +39,12 @@ class Tickets:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Who may be paired with, until when."""
+    """Who may be paired with, until when, and the login that asked for it."""
 
     user_id: int
     user: str
     until: float
+    minted_by: str
 
 
 class Pairings:
@@ -52,11 +53,11 @@ class Pairings:
     def __init__(self) -> None:
         self._open: OrderedDict[str, Pairing] = OrderedDict()
 
-    def put(self, secret_hash: str, user_id: int, user: str, now: float) -> Pairing:
+    def put(self, secret_hash: str, user_id: int, user: str, minted_by: str, now: float) -> Pairing:
         """Open a pairing in place of this user's earlier one."""
         for known in [key for key, item in self._open.items() if item.user_id == user_id]:
             del self._open[known]
-        pairing = self._open[secret_hash] = Pairing(user_id, user, now + PAIRING_S)
+        pairing = self._open[secret_hash] = Pairing(user_id, user, now + PAIRING_S, minted_by)
         while len(self._open) > MOST_PAIRINGS:
             self._open.popitem(last=False)
         return pairing

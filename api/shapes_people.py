@@ -27,6 +27,10 @@ ChargePoints = Annotated[
     ],
     msgspec.Meta(min_length=1, max_length=32, description="ids as in `GET chargepoints`; null: all"),
 ]
+MintedBy = Annotated[
+    str | None,
+    msgspec.Meta(description="the device that asked for it, or the nearest above that which is left; null: a password"),
+]
 Again = Annotated[
     str | None,
     msgspec.Meta(description="your password again, unless you have a second factor: then this needs elevation"),
@@ -180,6 +184,7 @@ class DeviceShape(msgspec.Struct, frozen=True):
     seen_at: Instant
     seen_from: Annotated[str, msgspec.Meta(description="its address then")]
     expires_at: Instant
+    minted_by: MintedBy
 
     @classmethod
     def of(cls, row: DeviceRow, current_id: str) -> "DeviceShape":
@@ -192,6 +197,7 @@ class DeviceShape(msgspec.Struct, frozen=True):
             seen_at=instants.text(row.seen_at),
             seen_from=row.seen_from,
             expires_at=instants.text(row.expires_at),
+            minted_by=row.minted_by,
         )
 
 
@@ -220,6 +226,7 @@ class ApiTokenShape(msgspec.Struct, frozen=True):
     expires_at: Instant
     used_at: Instant | None
     used_from: str | None
+    minted_by: MintedBy
 
     @classmethod
     def of(cls, row: DeviceRow) -> "ApiTokenShape":
@@ -232,6 +239,7 @@ class ApiTokenShape(msgspec.Struct, frozen=True):
             expires_at=instants.text(row.expires_at),
             used_at=instants.text(row.seen_at) if was_used else None,
             used_from=row.seen_from if was_used else None,
+            minted_by=row.minted_by,
         )
 
 

@@ -5,6 +5,7 @@ import time
 from sanic import HTTPResponse, Request
 
 from api import inputs, instants, pairing
+from api.control import idempotency_key
 from api.errors import LoginFailed, LoginRequired
 from api.handlers.answers import json_answer, no_content
 from api.handlers.audit import audit
@@ -12,6 +13,7 @@ from api.handlers.logins import logins_of
 from api.handlers.opening import answer, checked_password, open_login, source_of
 from api.handlers.proof import check_again
 from api.ports import deps_of, login_of
+from api.sessions import Pairing
 from api.shapes_people import (
     AgainBody,
     LoginBody,
@@ -26,7 +28,7 @@ from common.errors import AppError
 from common.security import refresh_tokens
 from common.security.refresh_tokens import digest, one_time_secret
 from common.security.tokens import TICKET_TTL_S, InvalidToken
-from common.store import devices, setup, users
+from common.store import devices, setup
 from common.store.errors import SetupClosed
 from common.store.rows_people import Account, Kind
 
@@ -40,13 +42,14 @@ async def login(request: Request) -> HTTPResponse:
 
 
 async def refresh(request: Request) -> HTTPResponse:
-    """A refresh token → the next one, and an access token. One that was used before ends the login it came from."""
+    """A refresh token → the next one, and an access token. One that was used before ends the login it came from, unless
+    the same device asks again for an answer that it did not get."""
     body = inputs.body(request.body, RefreshBody)
     deps = deps_of(request)
     old = refresh_tokens.read(body.refresh_token)
     if old is None:
         raise InvalidToken("the token is not valid", detail="not a refresh token")
-    new = old.next()
+    new = old.next(deps.tokens.derived)
     rotated = await deps.store.run(
         devices.rotate,
         family_hash=old.family_hash,
@@ -54,6 +57,7 @@ async def refresh(request: Request) -> HTTPResponse:
         new_hash=new.token_hash,
         now=int(time.time()),
         lasts_s=refresh_tokens.LASTS_S,
+        proof=_proof(request),
     )
     found = rotated.active
     if found is None:
@@ -66,13 +70,14 @@ async def refresh(request: Request) -> HTTPResponse:
 
 
 async def logout(request: Request) -> HTTPResponse:
-    """End this login: its tokens open nothing any more."""
+    """End this login: its tokens open nothing any more. `?minted=true`: nor do those of what it minted."""
+    with_minted = inputs.flag(inputs.query(request.query_string, {"minted"}), "minted")
     login = login_of(request)
     if login.user_id is None:
         raise LoginRequired("this login has ended")
-    await deps_of(request).store.run(devices.revoke, login.user_id, login.session_id)
-    logins_of(request).revoked(login.session_id)
-    audit(request, "logout")
+    gone = await deps_of(request).store.run(devices.revoke, login.user_id, login.session_id, with_minted=with_minted)
+    logins_of(request).revoked(login.session_id, *gone)
+    audit(request, "logout", new={"ended": len(gone)} if with_minted else None)
     return no_content()
 
 
@@ -84,7 +89,7 @@ async def begin_pairing(request: Request) -> HTTPResponse:
         raise LoginRequired("this login has ended")
     await check_again(request, body.password, "pairing")
     secret = one_time_secret("wpp")
-    opened = deps.pairings.put(digest(secret), login.user_id, login.user, time.time())
+    opened = deps.pairings.put(digest(secret), login.user_id, login.user, login.session_id, time.time())
     urls = await _urls(request)
     payload = pairing.payload(site=deps.tokens.site, secret=secret, urls=urls)
     audit(request, "pairing")
@@ -110,15 +115,24 @@ async def pair(request: Request) -> HTTPResponse:
     deps.pairs.admit(source, now)
     opened = deps.pairings.take(digest(body.secret), time.time())
     try:
-        account = None if opened is None else await deps.store.run(users.get_account, opened.user)
+        account = None if opened is None else await _account_of(request, opened)
     except AppError:
         deps.pairs.undo(source, now)
         raise
-    if opened is None or account is None or account.user.is_disabled or account.user.id != opened.user_id:
+    if opened is None or account is None:
         audit(request, "login", subject="pairing", result=LoginFailed.code)
         raise LoginFailed("the pairing code is wrong, was used, or is older than five minutes")
     deps.pairs.undo(source, now)
-    return json_answer(await open_login(request, account, Kind.PAIRED, body.device_name))
+    paired = await open_login(request, account, Kind.PAIRED, body.device_name, minted_by=opened.minted_by)
+    return json_answer(paired)
+
+
+async def _account_of(request: Request, opened: Pairing) -> Account | None:
+    """Whose phone it becomes; None if the login that asked for it has ended since, or its user may not log in."""
+    minting = await deps_of(request).store.run(devices.active, opened.minted_by, int(time.time()))
+    if minting is None or minting.user.id != opened.user_id:
+        return None
+    return Account(minting.user, minting.charge_points)
 
 
 async def set_up(request: Request) -> HTTPResponse:
@@ -179,6 +193,14 @@ async def _urls(request: Request) -> pairing.Urls:
     if lan is None:
         lan = pairing.lan_url(request.ctx.origin, request.headers.get("host", ""), is_tls=request.ctx.is_tls)
     return pairing.Urls(lan=lan, relay=settings.relay_url)
+
+
+def _proof(request: Request) -> str:
+    """What shows that a refresh is sent again by the same device: the key that it made up for it, which stands nowhere
+    beside the token; else the network that it came from."""
+    key = idempotency_key(request.headers.getall("idempotency-key", []))
+    source = source_of(request)
+    return digest(f"key {key}" if key is not None else f"network {source.origin} {source.network}")
 
 
 def _check_label(name: str | None) -> None:

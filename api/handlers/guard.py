@@ -10,7 +10,7 @@ from sanic import HTTPResponse, Request
 from sanic.response import BaseHTTPResponse
 
 from api import foreign
-from api.access import READABLE, RULES, Caller, Origin, Rule, Scope, decide, scope_of
+from api.access import READABLE, RULES, Caller, Origin, Rule, Scope, decide, is_paced, scope_of
 from api.addresses import FORWARDED_HEADER, RELAYED_HEADER, client_address, is_trusted
 from api.handlers.codes import CODE_HEADER, require_elevation
 from api.handlers.logins import logins_of
@@ -54,6 +54,8 @@ async def guard(request: Request) -> None:
             )
             request.ctx.caller, request.ctx.is_elevated = caller, was_elevated and login.has_totp
     decide(method, rule, caller)
+    if rule is not None and request.ctx.login is not None and is_paced(method, rule):
+        deps.changes.admit(request.ctx.login.user, time.monotonic())
     if rule is not None and rule.needs_elevation:
         await require_elevation(request)
 

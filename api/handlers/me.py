@@ -86,6 +86,8 @@ async def rename_device(request: Request, id: str) -> HTTPResponse:  # noqa: A00
     body = inputs.body(request.body, DeviceBody)
     name = inputs.label(body.name, "name")
     before = await _device(request, id, is_api=False)
+    if before.name == name:
+        return json_answer(DeviceShape.of(before, login_of(request).session_id))
     row = await deps_of(request).store.run(devices.rename, before.user_id, id, name)
     if row is None:
         raise NotFound("there is no such device")
@@ -95,8 +97,9 @@ async def rename_device(request: Request, id: str) -> HTTPResponse:  # noqa: A00
 
 
 async def revoke_device(request: Request, id: str) -> HTTPResponse:  # noqa: A002 -- see above
-    """Its tokens open nothing any more, from this moment on."""
-    return await _revoked(request, id, is_api=False)
+    """Its tokens open nothing any more, from this moment on. `?minted=true`: nor do those of what it minted."""
+    with_minted = inputs.flag(inputs.query(request.query_string, {"minted"}), "minted")
+    return await _revoked(request, id, is_api=False, with_minted=with_minted)
 
 
 async def list_tokens(request: Request) -> HTTPResponse:
@@ -122,6 +125,7 @@ async def add_token(request: Request) -> HTTPResponse:
         expires_at=now + lasts_s,
         seen_at=0,
         seen_from=request.ctx.address,
+        minted_by=login_of(request).session_id,
     )
     await deps.store.run(devices.add, row)
     token, _ = deps.tokens.issue(API, user=user.name, role=user.role, session_id=row.id, ttl_s=lasts_s)
@@ -137,6 +141,7 @@ async def add_token(request: Request) -> HTTPResponse:
             expires_at=shown.expires_at,
             used_at=None,
             used_from=None,
+            minted_by=shown.minted_by,
         ),
         status=201,
     )
@@ -146,11 +151,12 @@ async def revoke_token(request: Request, id: str) -> HTTPResponse:  # noqa: A002
     return await _revoked(request, id, is_api=True)
 
 
-async def _revoked(request: Request, device_id: str, *, is_api: bool) -> HTTPResponse:
+async def _revoked(request: Request, device_id: str, *, is_api: bool, with_minted: bool = False) -> HTTPResponse:
     row = await _device(request, device_id, is_api=is_api)
-    await deps_of(request).store.run(devices.revoke, row.user_id, device_id)
-    logins_of(request).revoked(device_id)
-    audit(request, "api_token_revoke" if is_api else "device_revoke", subject=device_id, old={"name": row.name})
+    gone = await deps_of(request).store.run(devices.revoke, row.user_id, device_id, with_minted=with_minted)
+    logins_of(request).revoked(device_id, *gone)
+    action, ended = "api_token_revoke" if is_api else "device_revoke", {"ended": len(gone)} if with_minted else None
+    audit(request, action, subject=device_id, old={"name": row.name}, new=ended)
     return no_content()
 
 

@@ -108,7 +108,9 @@ async def _source(request: Request, username: str) -> Source:
     return source_of(request, known.device.id)
 
 
-async def open_login(request: Request, account: Account, kind: Kind, device_name: str | None) -> LoginAnswer:
+async def open_login(
+    request: Request, account: Account, kind: Kind, device_name: str | None, *, minted_by: str | None = None
+) -> LoginAnswer:
     """A device with a refresh token, and its first access token."""
     token = refresh_tokens.new()
     device = await _add_device(
@@ -119,6 +121,7 @@ async def open_login(request: Request, account: Account, kind: Kind, device_name
         lasts_s=refresh_tokens.LASTS_S,
         family_hash=token.family_hash,
         refresh_hash=token.token_hash,
+        minted_by=minted_by,
     )
     return answer(request, account, device.id, token.text)
 
@@ -163,7 +166,9 @@ async def _add_device(
     lasts_s: int,
     family_hash: str | None = None,
     refresh_hash: str | None = None,
+    minted_by: str | None = None,
 ) -> DeviceRow:
+    deps_of(request).changes.admit(user.name, time.monotonic())
     now = int(time.time())
     device = DeviceRow(
         id=secrets.token_urlsafe(12),
@@ -177,6 +182,7 @@ async def _add_device(
         seen_from=request.ctx.address,
         family_hash=family_hash,
         refresh_hash=refresh_hash,
+        minted_by=minted_by,
     )
     forgotten = await deps_of(request).store.run(devices.add, device)
     logins_of(request).revoked(*forgotten)

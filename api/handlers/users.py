@@ -96,7 +96,7 @@ async def changed_user(request: Request, name: str, wishes: Mapping[str, Any]) -
 async def remove_user(request: Request, name: str) -> HTTPResponse:
     """The user and all their logins go, their charge sessions stay. `?pseudonymise=true` takes their name out of these,
     also later: until then nobody else can have the name."""
-    is_pseudonymised = _flag(inputs.query(request.query_string, {"pseudonymise"}), "pseudonymise")
+    is_pseudonymised = inputs.flag(inputs.query(request.query_string, {"pseudonymise"}), "pseudonymise")
     deps, wanted = deps_of(request), _unquoted(name)
     try:
         gone = await deps.store.run(users.remove, wanted, int(time.time()))
@@ -137,13 +137,6 @@ def _unquoted(name: str) -> str:
         return unquote(name, errors="strict")
     except UnicodeDecodeError:
         raise NotFound("there is no such user") from None
-
-
-def _flag(parameters: dict[str, str], name: str) -> bool:
-    value = parameters.get(name, "false")
-    if value not in ("true", "false"):
-        raise FieldError("some parameters are wrong", {name: "must be true or false"})
-    return value == "true"
 
 
 def _check_limits(role: Role, charge_points: object) -> None:

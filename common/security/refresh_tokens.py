@@ -2,12 +2,16 @@
 
 They have 128 bits and more, so a slow hash would add nothing. A refresh token is `wpr_{family}.{secret}`: the family
 stays while the secret changes with each use, and it stands nowhere else. Whoever presents a known family with another
-secret held an earlier token of it: that is how reuse shows, without keeping every token there ever was.
+secret held an earlier token of it: that is how reuse shows, without keeping every token there ever was. Each token has
+one successor, made by a key of the site, so that an answer that was lost can be given again, though only its hash is
+kept.
 """
 
+import base64
 import hashlib
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 LASTS_S = 60 * 86_400
@@ -31,14 +35,14 @@ class RefreshToken:
     def token_hash(self) -> str:
         return digest(self.text)
 
-    def next(self) -> "RefreshToken":
-        """Another token of the same family."""
-        return _of(self.family)
+    def next(self, derived: Callable[[str], bytes]) -> "RefreshToken":
+        """The one token of the same family that follows: `derived` makes 32 bytes of this one that nobody else can."""
+        return _of(self.family, derived(self.text))
 
 
 def new() -> RefreshToken:
     """The first token of a new family."""
-    return _of(secrets.token_urlsafe(16))
+    return _of(secrets.token_urlsafe(16), secrets.token_bytes(32))
 
 
 def read(text: str) -> RefreshToken | None:
@@ -57,5 +61,5 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def _of(family: str) -> RefreshToken:
-    return RefreshToken(f"wpr_{family}.{secrets.token_urlsafe(32)}", family)
+def _of(family: str, secret: bytes) -> RefreshToken:
+    return RefreshToken(f"wpr_{family}.{base64.urlsafe_b64encode(secret).rstrip(b'=').decode()}", family)

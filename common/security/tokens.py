@@ -8,6 +8,7 @@ public half.
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -20,8 +21,9 @@ from typing import Any
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from common.errors import AppError
 from common.private_folder import make_private
@@ -98,6 +100,8 @@ class TokenKey:
         self._now = now
         raw = self._public_key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         self.key_id = hashlib.sha256(raw).hexdigest()[:16]
+        secret = private_key.private_bytes_raw()
+        self._deriving_key = HKDF(hashes.SHA256(), 32, salt=None, info=b"wallport refresh tokens").derive(secret)
         self.public_text = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
         """The public half, as TokenCheck takes it: 43 characters."""
 
@@ -105,6 +109,10 @@ class TokenKey:
     def from_file(cls, path: Path, site: str) -> "TokenKey":
         """The key in `path`, made there (mode 0600) if there is none. Raises KeyFileUnusable."""
         return cls(_load_or_create(path), site)
+
+    def derived(self, text: str) -> bytes:
+        """32 bytes that are the same for the same text, and that nobody makes without the key (RFC 5869, RFC 2104)."""
+        return hmac.digest(self._deriving_key, text.encode(), "sha256")
 
     def issue(
         self,

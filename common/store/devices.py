@@ -4,6 +4,7 @@ A row is what makes its tokens good: without it, or with a user who is disabled,
 tokens come from the caller. All functions block and raise StoreUnavailable or StoreError besides what they name.
 """
 
+import hmac
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ MOST_LOGINS = 50
 """Of one user. A script that logs in again and again pushes out what never came back, before any phone in use."""
 
 MOST_API_TOKENS = 20
+
+REPEAT_S = 30
+"""How long the answer to a refresh may be asked for again: a client that hears nothing gives up after 10 to 30 s."""
 
 
 def add(store: Store, device: DeviceRow) -> tuple[str, ...]:
@@ -37,7 +41,7 @@ def add(store: Store, device: DeviceRow) -> tuple[str, ...]:
         gone = [*expired, *others[: max(0, len(others) - MOST_LOGINS + 1)]]
         forgotten = tuple(d.id for d in gone)
         for d in gone:
-            d.delete()
+            _remove(db, d)
         db.Device(
             id=device.id,
             user_id=device.user_id,
@@ -51,6 +55,7 @@ def add(store: Store, device: DeviceRow) -> tuple[str, ...]:
             refreshed_at=device.refreshed_at,
             family_hash=device.family_hash,
             refresh_hash=device.refresh_hash,
+            minted_by=device.minted_by,
         )
         return forgotten
 
@@ -62,19 +67,34 @@ def active(store: Store, device_id: str, now: int) -> Active | None:
     return store.run(lambda db: _active(db, db.Device.get(id=device_id), now))
 
 
-def rotate(store: Store, *, family_hash: str, old_hash: str, new_hash: str, now: int, lasts_s: int) -> Rotation:
-    """Exchange a refresh token. Of any number of callers with the same one, one succeeds; then the device is gone."""
+def rotate(
+    store: Store, *, family_hash: str, old_hash: str, new_hash: str, now: int, lasts_s: int, proof: str
+) -> Rotation:
+    """Exchange a refresh token. A former one ends the device, unless it comes with the same `proof` as the first time,
+    within REPEAT_S, and before anybody used the next one: then the answer is that same next one again.
+
+    `new_hash` is always the same for the same old token. `proof` is a digest of what only the same device sends.
+    """
 
     def work(db: Any) -> Rotation:
         device = db.Device.get_for_update(family_hash=family_hash)
         found = _active(db, device, now)
         if device is None or found is None:
             return Rotation(None)
-        if device.refresh_hash != old_hash:
-            device.delete()
-            return Rotation(found, was_reused=True)
-        device.set(refresh_hash=new_hash, refreshed_at=now, expires_at=now + lasts_s)
-        return Rotation(found)
+        if device.refresh_hash == old_hash:
+            device.set(
+                refresh_hash=new_hash,
+                previous_hash=old_hash,
+                repeat_proof=proof,
+                refreshed_at=now,
+                expires_at=now + lasts_s,
+            )
+            return Rotation(found)
+        is_former = device.previous_hash == old_hash and device.refresh_hash == new_hash
+        if is_former and now - device.refreshed_at <= REPEAT_S and hmac.compare_digest(device.repeat_proof, proof):
+            return Rotation(found, was_repeated=True)
+        _remove(db, device)
+        return Rotation(found, was_reused=True)
 
     return store.run(work)
 
@@ -115,16 +135,25 @@ def rename(store: Store, user_id: int, device_id: str, name: str) -> DeviceRow |
     return store.run(work)
 
 
-def revoke(store: Store, user_id: int, device_id: str) -> DeviceRow | None:
-    """The device that is gone now; None if this user has no such one."""
+def revoke(store: Store, user_id: int, device_id: str, *, with_minted: bool = False) -> tuple[str, ...]:
+    """The ids that are gone now: the device, and with `with_minted` all that it minted, and what these did.
 
-    def work(db: Any) -> DeviceRow | None:
+    Empty if this user has no such device.
+    """
+
+    def work(db: Any) -> tuple[str, ...]:
         device = db.Device.get(id=device_id, user_id=user_id)
         if device is None:
-            return None
-        row = _row(device)
-        device.delete()
-        return row
+            return ()
+        gone = [device]
+        if with_minted:
+            others = _of(db, user_id)
+            for known in gone:  # grows while it is walked through
+                gone += [other for other in others if other.minted_by == known.id and other not in gone]
+        ids = tuple(one.id for one in gone)
+        for one in gone:
+            _remove(db, one)
+        return ids
 
     return store.run(work)
 
@@ -136,10 +165,18 @@ def revoke_all(store: Store, user_id: int, *, but: str | None = None) -> tuple[s
         gone = [device for device in _of(db, user_id) if device.id != but]
         ids = tuple(device.id for device in gone)
         for device in gone:
-            device.delete()
+            _remove(db, device)
         return ids
 
     return store.run(work)
+
+
+def _remove(db: Any, device: Any) -> None:
+    """What it minted stays, and counts as minted by what minted it: nothing drops out of the row by a logout."""
+    for other in _of(db, device.user_id):
+        if other.minted_by == device.id:
+            other.minted_by = device.minted_by
+    device.delete()
 
 
 def _of(db: Any, user_id: int) -> Sequence[Any]:
@@ -169,4 +206,5 @@ def _row(device: Any) -> DeviceRow:
         refreshed_at=device.refreshed_at,
         family_hash=device.family_hash,
         refresh_hash=device.refresh_hash,
+        minted_by=device.minted_by,
     )

@@ -35,6 +35,9 @@ def define(db: Any) -> None:
         refreshed_at = Optional(int, size=64)
         family_hash = Optional(str, 64, nullable=True, unique=True)
         refresh_hash = Optional(str, 64, nullable=True)
+        minted_by = Optional(str, 32, nullable=True)
+        previous_hash = Optional(str, 64, nullable=True)
+        repeat_proof = Optional(str, 64, nullable=True)
 
     class TotpEnrolment(db.Entity):  # type: ignore[misc]
         _table_ = "totp_enrolment"

@@ -63,9 +63,20 @@ def migrate(location: Location, package: str) -> int:
             )
         for number in range(version + 1, newest + 1):
             for statement in statements(steps[number], location.dialect):
-                cursor.execute(statement)
+                _apply(cursor, statement, location.dialect)
             cursor.execute(f"INSERT INTO schema_version VALUES ({number}, {int(time.time())})")  # noqa: S608 -- integers
     return newest
+
+
+def _apply(cursor: Any, statement: str, dialect: Dialect) -> None:
+    """Run a statement of a migration. SQLite adds no column `IF NOT EXISTS`, so that one it has is passed over."""
+    if dialect is Dialect.SQLITE:
+        statement = statement.replace("ADD COLUMN IF NOT EXISTS", "ADD COLUMN")
+    try:
+        cursor.execute(statement)
+    except sqlite3.OperationalError as exc:
+        if not str(exc).startswith("duplicate column name"):
+            raise
 
 
 def migrations(package: str) -> dict[int, str]:

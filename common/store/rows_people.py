@@ -26,7 +26,8 @@ class DeviceRow:
     """Instants in Unix seconds. `seen_at` may lag by a minute. `refreshed_at` None: its refresh token, or the
     API token itself, was never used.
 
-    `family_hash` and `refresh_hash` are None for kinds that have no refresh token.
+    `family_hash` and `refresh_hash` are None for kinds that have no refresh token. `minted_by` is the device that
+    asked for this one, or of those above it the nearest that is still there; None: a password made it.
     """
 
     id: str
@@ -41,6 +42,7 @@ class DeviceRow:
     refreshed_at: int | None = None
     family_hash: str | None = field(default=None, repr=False)
     refresh_hash: str | None = field(default=None, repr=False)
+    minted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,12 @@ class Active:
 @dataclass(frozen=True, slots=True)
 class Rotation:
     """What came of a refresh token. `active` None: nobody's, or expired. `was_reused`: it had been used before, or was
-    made up by somebody who knew an earlier one; the device is gone now."""
+    made up by somebody who knew an earlier one; the device is gone now. `was_repeated`: whoever used it before sent it
+    again, and the next token is the one of then."""
 
     active: Active | None
     was_reused: bool = False
+    was_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

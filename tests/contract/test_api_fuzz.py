@@ -14,7 +14,7 @@ import msgspec
 import pyotp
 import pytest
 
-from api import openapi, tries
+from api import app, openapi, tries
 from api.handlers import control
 from common.security import totp
 from common.store import users
@@ -59,6 +59,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -> 
     folder = tmp_path_factory.mktemp("fuzz")
     patch = pytest.MonkeyPatch()
     patch.setattr(control, "WAIT_S", 0.02)
+    patch.setattr(app, "MOST_CHANGES", 10**6)
     patch.setattr(tries, "MOST_WRONG", 10**6)  # else what is fuzzed into the password again ends the login that asks
     with running_api(folder, redis_server.url, f"sqlite://{folder / 'store.sqlite'}") as api:
         yield api

@@ -208,10 +208,15 @@ def test_every_route_documents_the_400_of_a_parameter_that_it_does_not_know(
 
 
 def test_the_security_page_prints_the_table() -> None:
-    """docs/security.md is what access.py says."""
-    page = Path(__file__).parents[2] / "docs" / "security.md"
-    assert access.table() in page.read_text(encoding="utf-8")
-    assert access.wish_table() in page.read_text(encoding="utf-8")
+    """docs/security.md is what access.py says, also of the tokens that may do less than a login."""
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    assert access.table() in page
+    assert access.wish_table() in page
+    sentences = " ".join(page.split())
+    (legacy,) = access.LEGACY_SCOPES
+    assert f"The existing app's token has `{legacy}` alone" in sentences
+    reads, controls = sorted(access.TOKEN_SCOPES, reverse=True)
+    assert f"An API token has `{reads}`, `{controls}` or both" in sentences
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -292,7 +292,7 @@ class TestCorrections:
     def test_need_an_admin_with_a_fresh_code(self, api: RunningApi, store: Store) -> None:
         """Each missing one is named, and nothing was changed."""
         (number,) = stored(store, charged(1))
-        for name, code in (("viewer", "not_allowed"), ("driver", "not_allowed"), ("admin", "elevation_required")):
+        for name, code in (("viewer", "not_allowed"), ("driver", "not_allowed"), ("admin", "totp_required")):
             assert problem(self.patch(api, number, {"reason": "x", "user": "driver"}, name))["code"] == code
         assert not api.get(f"/api/v1/sessions/{number}", "admin").json()["is_corrected"]
 

@@ -199,7 +199,7 @@ class TestOrigin:
             (("x-wallport-origin", "lan"),),
             (("x-forwarded-for", "127.0.0.1"), ("x-forwarded-host", "localhost"), ("x-forwarded-proto", "http")),
             (("forwarded", "for=127.0.0.1;host=localhost"),),
-            (("x-real-ip", "127.0.0.1"), ("host", "localhost")),
+            (("x-real-ip", "127.0.0.1"), ("x-forwarded-server", "localhost")),
             (("x-wallport-client-address", "127.0.0.1"), ("x-wallport-elevated", "yes")),
             (("upgrade", "websocket"), ("connection", "upgrade, x-wallport-client-address")),
         ],

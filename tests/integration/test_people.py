@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jwt
 import pyotp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api import access
-from api.handlers import control, live, logins
+from api import control as control_decisions
+from api.handlers import control, logins
 from common.security import totp
 from common.security.device_keys import decode_public_key
 from common.security.refresh_tokens import digest
@@ -23,10 +23,9 @@ from common.security.tokens import ACCESS, API, LEGACY, TICKET, TokenCheck, Toke
 from common.store import devices, setup, users
 from common.store.bind import Store, open_store
 from common.store.rows_people import DeviceRow, Kind
-from tests.kit.api_client import PASSWORD, RunningApi, problem, running_api
+from tests.kit.api_client import PASSWORD, RunningApi, bearer, logged_in, problem, running_api
 from tests.kit.edge_double import EdgeDouble
 from tests.kit.states import SITE
-from tests.kit.waiting import eventually
 
 JSON = {"content-type": "application/json"}
 TOKEN = {"name": "ha", "scopes": ["read"]}
@@ -56,17 +55,6 @@ def api(tmp_path: Path, redis_url: str, sqlite_url: str, store: Store) -> Iterat
         yield api
 
 
-def bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
-
-
-def logged_in(api: RunningApi, name: str, client: httpx.Client | None = None, **more: str) -> dict[str, Any]:
-    answer = (client or api.lan).post("/api/v1/auth/login", json={"username": name, "password": PASSWORD, **more})
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
-    return body
-
-
 def elevated(api: RunningApi, store: Store, name: str = "admin") -> dict[str, str]:
     """The headers of a user who entered a code."""
     secret = totp.new_secret()
@@ -82,119 +70,6 @@ def audited(api: RunningApi, headers: dict[str, str], query: str = "") -> list[d
     assert answer.status_code == 200, answer.text
     items: list[dict[str, Any]] = answer.json()["items"]
     return items
-
-
-# Refresh tokens and devices
-
-
-def test_a_refresh_token_is_good_once_and_a_second_use_ends_the_login(api: RunningApi, edge: EdgeDouble) -> None:
-    """The thief's token and the owner's both die, also the access token that is still young; other logins live on."""
-    first, other = logged_in(api, "driver"), logged_in(api, "driver")
-    second = api.relay.post("/api/v1/auth/refresh", json={"refresh_token": first["refresh_token"]}).json()
-    assert second["user"] == {"name": "driver", "role": "driver"}
-    assert second["refresh_token"] != first["refresh_token"]
-    assert api.lan.get("/api/v1/state", headers=bearer(second["access_token"])).status_code == 200
-    for token in (first["refresh_token"], second["refresh_token"]):
-        again = api.lan.post("/api/v1/auth/refresh", json={"refresh_token": token})
-        assert problem(again)["code"] == "invalid_token"
-    for body in (first, second):
-        ended = api.lan.get("/api/v1/state", headers=bearer(body["access_token"]))
-        assert problem(ended)["code"] == "login_required"
-    assert api.lan.get("/api/v1/state", headers=bearer(other["access_token"])).status_code == 200
-
-
-@pytest.mark.parametrize("token", ["x", "", "wpr_a.b", f"wpr_{'a' * 22}.{'b' * 43}", "wpr_" + "a" * 100, "\ud800"])
-def test_what_is_no_refresh_token_is_refused(api: RunningApi, token: str) -> None:
-    """Alike, whatever it is."""
-    answer = api.lan.post("/api/v1/auth/refresh", content=json.dumps({"refresh_token": token}), headers=JSON)
-    assert problem(answer)["code"] in ("invalid_token", "invalid_input", "malformed_body")
-
-
-def test_a_disabled_user_refreshes_nothing(api: RunningApi, store: Store) -> None:
-    body = logged_in(api, "driver")
-    users.set_disabled(store, "driver", True)
-    refused = api.lan.post("/api/v1/auth/refresh", json={"refresh_token": body["refresh_token"]})
-    assert problem(refused)["code"] == "invalid_token"
-
-
-def test_devices_are_listed_renamed_and_revoked_at_once(api: RunningApi, edge: EdgeDouble) -> None:
-    """With name, address and kind; a revoked one's token and live connection end, and its refresh token too."""
-    phone = logged_in(api, "driver", device_name="Anna's phone")
-    headers = api.login("driver")
-    items = {item["name"]: item for item in api.get("/api/v1/me/devices", "driver").json()["items"]}
-    assert set(items) == {"Anna's phone", "unnamed device"}
-    assert items["unnamed device"]["is_current"]
-    assert (items["Anna's phone"]["kind"], items["Anna's phone"]["seen_from"]) == ("app", "127.0.0.1")
-    path = "/api/v1/me/devices/" + items["Anna's phone"]["id"]
-    assert api.lan.patch(path, json={"name": "tablet"}, headers=headers).json()["name"] == "tablet"
-    assert problem(api.lan.patch(path, json={"name": "a\u202eb"}, headers=headers))["code"] == "invalid_input"
-    assert api.lan.get("/api/v1/state", headers=bearer(phone["access_token"])).status_code == 200
-    assert api.lan.delete(path, headers=headers).status_code == 204
-    refused = api.lan.get("/api/v1/state", headers=bearer(phone["access_token"]))
-    assert problem(refused)["code"] == "login_required"
-    refresh = api.lan.post("/api/v1/auth/refresh", json={"refresh_token": phone["refresh_token"]})
-    assert problem(refresh)["code"] == "invalid_token"
-    assert problem(api.lan.delete(path, headers=headers))["code"] == "not_found"
-
-
-def test_a_live_connection_ends_with_its_device(
-    api: RunningApi, edge: EdgeDouble, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Close code 4401, as when the token expires."""
-    monkeypatch.setattr(live, "LOOK_AGAIN_S", 0.1)
-    with api.live(name="driver") as ws:
-        ws.recv(timeout=10)
-        assert api.lan.post("/api/v1/auth/logout", headers=api.login("driver")).status_code == 204
-        eventually(lambda: _is_closed(ws))
-        assert ws.protocol.close_code == 4401
-
-
-def _is_closed(ws: Any) -> bool:
-    try:
-        ws.recv(timeout=0.2)
-    except TimeoutError:
-        return False
-    except Exception:  # noqa: BLE001 -- whatever the library calls it
-        return True
-    return False
-
-
-def test_nobody_reaches_anothers_devices_or_tokens(api: RunningApi) -> None:
-    """By a guessed or overheard id: it is not there."""
-    theirs = api.get("/api/v1/me/devices", "driver").json()["items"][0]["id"]
-    token = api.lan.post(
-        "/api/v1/me/api-tokens", json={**TOKEN, "password": PASSWORD}, headers=api.login("driver")
-    ).json()["id"]
-    headers = api.login("viewer")
-    for method, path in (
-        ("DELETE", f"devices/{theirs}"),
-        ("DELETE", f"api-tokens/{token}"),
-        ("PATCH", f"devices/{theirs}"),
-    ):
-        answer = api.lan.request(method, f"/api/v1/me/{path}", json={"name": "x"}, headers=headers)
-        assert problem(answer)["code"] == "not_found"
-    assert len(api.get("/api/v1/me/devices", "driver").json()["items"]) == 1
-
-
-def test_a_password_change_ends_everything_else(api: RunningApi, edge: EdgeDouble) -> None:
-    """It needs the old one, which is throttled like a login; this login stays."""
-    other = logged_in(api, "driver")
-    headers = api.login("driver")
-    body = {**TOKEN, "password": PASSWORD}
-    token = api.lan.post("/api/v1/me/api-tokens", json=body, headers=headers).json()
-    wrong = api.lan.put(
-        "/api/v1/me/password", json={"old_password": "wrong", "new_password": NEW_PASSWORD}, headers=headers
-    )
-    assert problem(wrong)["code"] == "login_failed"
-    short = api.lan.put("/api/v1/me/password", json={"old_password": PASSWORD, "new_password": "x"}, headers=headers)
-    assert problem(short)["code"] == "invalid_input"
-    body = {"old_password": PASSWORD, "new_password": NEW_PASSWORD}
-    assert api.lan.put("/api/v1/me/password", json=body, headers=headers).status_code == 204
-    assert api.lan.get("/api/v1/state", headers=headers).status_code == 200
-    for gone in (other["access_token"], token["token"]):
-        assert problem(api.lan.get("/api/v1/state", headers=bearer(gone)))["code"] == "login_required"
-    old = api.lan.post("/api/v1/auth/login", json={"username": "driver", "password": PASSWORD})
-    assert problem(old)["code"] == "login_failed"
 
 
 # API tokens and the existing app's
@@ -238,6 +113,13 @@ def test_an_api_token_does_what_its_scopes_say(
     assert "token" not in shown
     assert api.lan.delete(f"/api/v1/me/api-tokens/{reads['id']}", headers=headers).status_code == 204
     assert problem(api.lan.get(path, headers=bearer(reads["token"])))["code"] == "login_required"
+
+
+def test_an_api_token_lives_a_year_at_most(api: RunningApi) -> None:
+    body = {**TOKEN, "password": PASSWORD}
+    for days, status in ((365, 201), (366, 400)):
+        more = {**body, "expires_in_days": days}
+        assert api.lan.post("/api/v1/me/api-tokens", json=more, headers=api.login("viewer")).status_code == status
 
 
 def test_a_token_of_another_kind_than_its_device_is_refused(api: RunningApi, store: Store) -> None:
@@ -598,6 +480,29 @@ def test_the_audit_tells_who_did_what(api: RunningApi, edge: EdgeDouble, store: 
     head = api.lan.head("/api/v1/admin/audit.csv", headers=headers)
     assert (head.status_code, head.content, "content-length" in head.headers) == (200, b"", False)
     assert audited(api, headers)[0]["action"] == "export"
+
+
+def test_nobody_fills_the_audit(api: RunningApi, edge: EdgeDouble, store: Store) -> None:
+    """A viewer who renames, exports or logs in without end: so many a minute, whatever it is, and nothing is lost of
+    what others do. What changes nothing is no entry."""
+    admin = elevated(api, store)
+    headers = api.login("viewer")
+    device_id = api.get("/api/v1/me", "viewer").json()["device_id"]
+    path = f"/api/v1/me/devices/{device_id}"
+    answers = [api.lan.patch(path, json={"name": "same"}, headers=headers) for _ in range(3)]
+    answers += [api.lan.patch(path, json={"name": f"name {n}"}, headers=headers) for n in range(200)]
+    answers += [api.lan.get("/api/v1/sessions.csv", headers=headers) for _ in range(20)]
+    good = {"username": "viewer", "password": PASSWORD}
+    answers += [api.lan.post("/api/v1/auth/login", json=good) for _ in range(20)]
+    refused = [problem(answer)["code"] for answer in answers if answer.status_code != 200]
+    assert len(answers) - len(refused) == control_decisions.MOST_CHANGES - 1, "the first login is one, too"
+    assert set(refused) == {"too_many_changes"}
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert api.get("/api/v1/state", "viewer").status_code == 200
+    renamed = audited(api, admin, "?action=device_rename&limit=500")
+    assert len(renamed) == control_decisions.MOST_CHANGES - 1 - 2
+    assert api.lan.patch("/api/v1/users/driver", json={"role": "viewer"}, headers=admin).status_code == 200
+    assert audited(api, admin, "?action=user_change")[0]["subject"] == "driver"
 
 
 def test_the_lan_can_not_claim_to_be_the_relay(api: RunningApi, store: Store) -> None:

@@ -170,6 +170,19 @@ def _in_thread(settings: Settings) -> Iterator[tuple[Running, Callable[[], None]
         stop()
 
 
+def bearer(token: str) -> dict[str, str]:
+    """The header of whoever has this token."""
+    return {"authorization": f"Bearer {token}"}
+
+
+def logged_in(api: RunningApi, name: str, client: httpx.Client | None = None, **more: str) -> dict[str, Any]:
+    """The answer to another login of a user, on the LAN unless `client` is another one."""
+    answer = (client or api.lan).post("/api/v1/auth/login", json={"username": name, "password": PASSWORD, **more})
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
 def problem(answer: httpx.Response) -> Mapping[str, Any]:
     """The problem in an answer, checked for its form."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text

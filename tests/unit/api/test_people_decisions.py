@@ -132,20 +132,20 @@ def test_a_limited_user_steers_what_is_theirs(charge_point: str | None, wishes: 
 def test_a_pairing_is_good_once_for_five_minutes() -> None:
     """The newest of a user alone."""
     pairings = Pairings()
-    pairings.put("a", 1, "anna", 0.0)
-    pairings.put("b", 1, "anna", 0.0)
+    pairings.put("a", 1, "anna", "login", 0.0)
+    pairings.put("b", 1, "anna", "login", 0.0)
     assert pairings.take("a", 1.0) is None
     taken = pairings.take("b", PAIRING_S - 1)
     assert taken is not None
     assert taken.user == "anna"
     assert pairings.take("b", 1.0) is None
-    pairings.put("c", 1, "anna", 0.0)
+    pairings.put("c", 1, "anna", "login", 0.0)
     assert pairings.take("c", PAIRING_S) is None
-    pairings.put("d", 1, "anna", 0.0)
+    pairings.put("d", 1, "anna", "login", 0.0)
     pairings.forget_user(1)
     assert pairings.take("d", 1.0) is None
     for number in range(500):
-        pairings.put(str(number), number, "x", 0.0)
+        pairings.put(str(number), number, "x", "login", 0.0)
     assert pairings.take("0", 1.0) is None
     assert pairings.take("499", 1.0) is not None
 

@@ -17,9 +17,13 @@ KEY = TokenKey(Ed25519PrivateKey.generate(), "höme", lambda: 1_800_000_000)
 
 
 def test_a_family_stays_and_its_secret_changes() -> None:
-    """Neither hash is the text, and the text is in no log."""
+    """Neither hash is the text, and the text is in no log. The same key makes the same successor, another does not."""
     first = refresh_tokens.new()
-    second = first.next()
+    second = first.next(KEY.derived)
+    assert second == first.next(TokenKey(KEY._private_key, "another name").derived)
+    assert second != first.next(TokenKey(Ed25519PrivateKey.generate(), "höme").derived)
+    assert refresh_tokens.read(second.text) == second
+    assert len({first.text, second.text, second.next(KEY.derived).text, refresh_tokens.new().text}) == 4
     assert first.family_hash == second.family_hash
     assert first.token_hash != second.token_hash
     assert refresh_tokens.read(first.text) == first
