@@ -27,7 +27,7 @@ PYTHON = {"openapi-python-client": "use_openapi_python_client"}
 BY_JAVA = {"typescript-fetch": "use_typescript_fetch", "openapi-generator-python": "use_openapi_generator"}
 PROGRAMS = TYPESCRIPT | PYTHON | BY_JAVA
 
-DOCUMENT = "openapi.json"
+DOCUMENT, LEGACY = "openapi.json", "openapi-legacy.json"
 USING_S = 60.0
 
 
@@ -56,12 +56,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, demo: RunningDemo) -> Made:
-    """A client of each generator; fails with the words of one that refuses the document or warns."""
+    """A client of each generator; fails with the words of one that refuses the document or warns.
+
+    Of the existing app's document one generator makes a client, which nobody needs.
+    """
     tools = generators.installed()
     folder = tmp_path_factory.mktemp("clients")
     shutil.copytree(CLIENTS, folder, dirs_exist_ok=True)
     (folder / "node_modules").symlink_to(tools.modules)
     (folder / DOCUMENT).write_bytes(msgspec.json.encode(openapi.document()))
+    (folder / LEGACY).write_bytes(msgspec.json.encode(openapi.legacy_document()))
     generators.run_all(_making(tools), folder)
     return Made(folder, tools)
 
@@ -79,6 +83,10 @@ def _making(tools: Generators) -> Mapping[str, list[str]]:
         "openapi-python-client": [
             *(str(tools.python), "-m", "openapi_python_client", "generate", "--path", DOCUMENT, "--meta", "none"),
             *("--output-path", "wallport_client", "--config", "openapi_python_client.yaml", "--fail-on-warning"),
+        ],
+        "legacy": [
+            *(str(tools.python), "-m", "openapi_python_client", "generate", "--path", LEGACY, "--meta", "none"),
+            *("--output-path", "legacy_client", "--fail-on-warning"),
         ],
     }
     if tools.java is not None:

