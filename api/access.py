@@ -111,6 +111,9 @@ _LEGACY_CALLS: Mapping[tuple[str, str], Rule] = {
 """What the existing app calls. It puts these names behind whatever was typed, also `…/api` without a slash."""
 
 RULES: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/"): WITHOUT_LOGIN,
+    ("GET", "/sw.js"): WITHOUT_LOGIN,
+    ("GET", "/assets/{file}"): WITHOUT_LOGIN,
     ("GET", "/healthz"): WITHOUT_LOGIN,
     ("GET", "/readyz"): WITHOUT_LOGIN,
     ("GET", "/openapi.json"): WITHOUT_LOGIN,  # the same at every site, and in the source; strangers stop at the relay

@@ -11,7 +11,7 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.config import Config
 
 from api.access import Origin
-from api.adapters import listeners, qr
+from api.adapters import listeners, qr, web_files
 from api.adapters.cards import CardThreads
 from api.adapters.command_queue import CommandQueue
 from api.adapters.documents import Documents
@@ -37,6 +37,7 @@ from api.handlers import (
     state,
     totp,
     users,
+    web,
 )
 from api.handlers.audit import Trail
 from api.handlers.errors import ProblemHandler
@@ -74,6 +75,9 @@ LEGACY_CALLS: Mapping[tuple[str, str], Handler] = {
 """What the existing app calls, behind `/api/`, or `/api` where its address was typed without a slash."""
 
 ROUTES: Mapping[tuple[str, str], Handler] = {
+    ("GET", "/"): web.page,
+    ("GET", "/sw.js"): web.worker,
+    ("GET", "/assets/<file:str>"): web.asset,
     ("GET", "/healthz"): health.healthz,
     ("GET", "/readyz"): health.readyz,
     ("GET", "/openapi.json"): docs.document,
@@ -200,6 +204,7 @@ def create_app(deps: Deps, name: str = "wallport-api") -> Sanic[Any, Any]:
     app.ctx.logins = Logins(deps.store)
     app.ctx.trail = Trail(deps.store, deps.settings.audit_days)
     app.ctx.readiness = health.Readiness()
+    app.ctx.web_files = web_files.read()
     for (method, path), handler in ROUTES.items():
         methods = ["GET", "HEAD"] if method == "GET" else [method]
         app.add_route(handler, path, methods=methods, name=f"{method}_{path}".translate(_NAME))

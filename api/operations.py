@@ -41,6 +41,18 @@ _COMMAND_WAITS = (
 )
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    ("GET", "/"): Operation("getWebApp", "The web app", str, media_type="text/html", problems=("not_found",)),
+    ("GET", "/sw.js"): Operation(
+        "getServiceWorker", "The web app's service worker", str, media_type="text/javascript", problems=("not_found",)
+    ),
+    ("GET", "/assets/{file}"): Operation(
+        "getWebAppFile",
+        "A file of the web app",
+        bytes,
+        media_type="application/octet-stream",
+        parameters=(Parameter("file", "as the page names it", _TEXT),),
+        problems=("not_found",),
+    ),
     ("GET", "/healthz"): Operation("getHealth", "Whether the process is alive", shapes_service.HealthAnswer),
     ("GET", "/readyz"): Operation(
         "getReadiness",

@@ -14,8 +14,8 @@ from common.tunnel.frames import Fields
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-_OPEN_PATHS = ("/openapi.json", "/openapi-legacy.json", "/docs")
-_OPEN_PREFIXES = ("/api/", "/docs/")
+_OPEN_PATHS = ("/", "/sw.js", "/openapi.json", "/openapi-legacy.json", "/docs")
+_OPEN_PREFIXES = ("/api/", "/assets/", "/docs/")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _OWN_FIELDS = ("x-wallport-", "x-forwarded-")

@@ -39,7 +39,16 @@ def test_only_health_login_and_documents_answer_without_one() -> None:
     open_to_all = {path for (_, path), rule in RULES.items() if rule.roles is None}
     logins = {f"/api/v1/auth/{way}" for way in ("login", "refresh", "pair", "setup")}
     documents = {"/openapi.json", "/openapi-legacy.json", "/docs"}  # the same at every site, and no secret
-    assert open_to_all == {"/healthz", "/readyz", "/setup", "/internal/token-key", *documents, *logins, *LOGIN_PATHS}
+    web_app = {"/", "/sw.js", "/assets/{file}"}  # the same for everybody, and nothing of the site
+    assert open_to_all - web_app == {
+        "/healthz",
+        "/readyz",
+        "/setup",
+        "/internal/token-key",
+        *documents,
+        *logins,
+        *LOGIN_PATHS,
+    }
     assert RULES["GET", "/internal/token-key"].origins == {Origin.RELAY}
     assert RULES["GET", "/setup"].origins == RULES["POST", "/api/v1/auth/setup"].origins == {Origin.LAN}
 
