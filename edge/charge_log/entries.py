@@ -5,7 +5,7 @@ Pure. Nothing raises but `BadEntry`, which the two parsers turn into a named bad
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 MOST_WH = 500_000
@@ -33,7 +33,7 @@ class Entry:
 
     `charging_s` is for how long current flowed. Where both meters are known `energy_wh` is their difference; `sources`
     are Wh from grid, PV and battery, which add up to it. `is_continued`: it belongs to the same time plugged in as the
-    entry before it.
+    entry before it. `source` and `line` say where it stands: in which of several files, and there in which line or row.
     """
 
     charge_point: str
@@ -52,6 +52,8 @@ class Entry:
     soc_end_percent: int | None = None
     sources: tuple[int, int, int] | None = None
     is_continued: bool = False
+    source: int = field(default=0, compare=False)
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """The charge log of openWB 1.9: a CSV file a month, `web/logging/data/ladelog/YYYYMM.csv`, the newest row first.
 
 Pure. Source: openWB's `ladelog.sh`. Rows have 10 columns, 9 before July 2022 (no cost), 8 before February 2020 (no
-tag).
+tag). Files that a spreadsheet saved again are read, too: edge/charge_log/resaved.py.
 """
 
 import re
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from common.model import Mode
-from edge.charge_log import entries, local_times
+from edge.charge_log import entries, local_times, resaved
 from edge.charge_log.entries import BadEntry, BadLine, Entry, Parsed
 
 COLUMNS = (8, 9, 10)
@@ -23,20 +24,23 @@ one note of it for all."""
 
 def parse(content: bytes, zone: tzinfo) -> Parsed:
     """All rows; empty lines are none. Whatever the bytes are, nothing is raised."""
-    lines = content.decode("utf-8-sig", errors="replace").split("\n")
+    try:
+        lines = resaved.lines(content)
+    except BadEntry as exc:
+        return Parsed(bad=(BadLine(1, str(exc)),))
     found: list[Entry] = []
     bad: list[BadLine] = []
     before: dict[str, Entry] = {}
     seen: set[str] = set()
     for number in range(len(lines), 0, -1):
-        line = lines[number - 1].strip()
+        line = lines[number - 1]
         if not line:
             continue
         try:
             if line in seen:
                 raise BadEntry("it is there twice")
             seen.add(line)
-            entry = _entry(line.split(","), zone, before)
+            entry = replace(_entry(resaved.fields(line, COLUMNS), zone, before), line=number)
         except BadEntry as exc:
             bad.append(BadLine(number, str(exc)))
             continue
@@ -46,9 +50,7 @@ def parse(content: bytes, zone: tzinfo) -> Parsed:
 
 
 def _entry(fields: list[str], zone: tzinfo, before: dict[str, Entry]) -> Entry:
-    if len(fields) not in COLUMNS:
-        raise BadEntry(f"{len(fields)} columns, not 8, 9 or 10")
-    start, end, _km, kwh, _kw, duration, number, mode, *more = (field.strip() for field in fields)
+    start, end, _km, kwh, _kw, duration, number, mode, *more = fields
     charge_point = entries.charge_point(number)
     elapsed_s = _seconds(duration)
     last = before.get(charge_point)
@@ -60,11 +62,11 @@ def _entry(fields: list[str], zone: tzinfo, before: dict[str, Entry]) -> Entry:
         charge_point=charge_point,
         started_at=started_at,
         ended_at=max(started_at, ended_at),
-        energy_wh=entries.energy(_times(entries.decimal(kwh), 1000)),
+        energy_wh=entries.energy(_times(resaved.decimal(kwh), 1000)),
         charging_s=elapsed_s,
         mode=MODES.get(mode),
-        tag=entries.tag(more[0]) if more else None,
-        cost_millicents=entries.cost(entries.decimal(more[1])) if len(more) > 1 else None,
+        tag=resaved.tag(more[0]) if more else None,
+        cost_millicents=entries.cost(resaved.decimal(more[1])) if len(more) > 1 else None,
     )
 
 

@@ -163,8 +163,86 @@ def test_bad_rows_do_not_spoil_good_ones() -> None:
     assert found.bad == (BadLine(2, "1 columns, not 8, 9 or 10"),)
 
 
+QUOTED = ",".join(f'"{field}"' for field in ROW.split(","))
+COMMAS = ";".join(field.replace(".", ",") if field.count(".") == 1 else field for field in ROW.split(","))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        COMMAS.encode(),
+        f"\ufeffsep=;\r\n{COMMAS}\r\n;;;;;;;;;\r\n".encode(),
+        ROW.replace(",", "\t").encode("utf-16"),
+        f"\ufeff{ROW}\r\n".encode("utf-16-be"),
+        f"{ROW}\r\n".encode("utf-16-le"),
+        ROW.encode("utf-32"),
+        f"{ROW}\r{ROW.replace('14.07', '13.07')}\r".encode(),
+        f'"{ROW}"'.encode(),
+        QUOTED.encode(),
+        QUOTED.replace("19.07", "19,07").encode(),
+        f'"{COMMAS}"'.encode(),
+    ],
+)
+def test_what_a_spreadsheet_saved_again_is_read(content: bytes) -> None:
+    """Semicolons, tabs, quotes, decimal commas, UTF-16, old line ends: the charge is the same."""
+    found = v1.parse(content, BERLIN)
+    assert found.bad == ()
+    assert found.entries[-1] == parsed(ROW)[0]
+
+
+def test_rows_that_a_spreadsheet_filled_up() -> None:
+    """To the length of the longest: what older releases did not write stays unknown."""
+    eight = COMMAS.rsplit(";", 2)[0]
+    older, newer = v1.parse(f"{COMMAS}\n{eight.replace('14.07', '13.07')};;\n".encode(), BERLIN).entries
+    assert (newer.tag, newer.cost_millicents) == ("0004A376A2", 572_000)
+    assert (older.tag, older.cost_millicents, older.energy_wh) == (None, None, 19_070)
+
+
+@pytest.mark.parametrize("tag", ["1,23E+09", "1E+05", "1.2E+10"])
+def test_a_tag_that_a_spreadsheet_took_for_a_number_is_unknown(tag: str) -> None:
+    """Its digits are gone; the charge is not."""
+    assert v1.parse(COMMAS.replace("0004A376A2", tag).encode(), BERLIN).entries[0].tag is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"PK\x03\x04\x14\x00", "the file is a spreadsheet's own; save it as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "the file is a spreadsheet's own; save it as CSV"),
+        (
+            COMMAS.replace(";", ",").encode(),
+            "13 columns, not 8, 9 or 10; decimal commas need another separator, or quotes",
+        ),
+        (COMMAS.replace("19,07", "07. Jul").encode(), "the energy is no number"),
+        (COMMAS.replace("14.07.25-18:02", "14.07.2025 18:02").encode(), "a time is not dd.mm.yy-HH:MM"),
+    ],
+)
+def test_what_a_spreadsheet_spoilt_is_refused_with_the_true_reason(content: bytes, reason: str) -> None:
+    found = v1.parse(content, BERLIN)
+    assert (found.entries, found.bad) == ((), (BadLine(1, reason),))
+
+
 _PIECES = st.sampled_from(
-    [",", "\n", ".", "-", ":", "0", "1", "26.10.25-02:10", "Min", "H ", "\x00", "ü", "\ufeff", ROW]
+    [
+        ",",
+        "\n",
+        ".",
+        "-",
+        ":",
+        "0",
+        "1",
+        "26.10.25-02:10",
+        "Min",
+        "H ",
+        "\x00",
+        "ü",
+        "\ufeff",
+        ROW,
+        ";",
+        '"',
+        "\r",
+        QUOTED,
+    ]
 )
 
 
@@ -172,10 +250,18 @@ _PIECES = st.sampled_from(
 @example(b"\xff\xfe,,,,,,,")
 @example("٣٠.٠٧.٢٥-١٨:٠٢,14.07.25-21:37,112,19.07,5.32,45 Min,1,2".encode())
 def test_whatever_the_bytes_are_nothing_is_raised(content: bytes) -> None:
-    """Each line that is not blank is an entry within bounds, or a bad line with its number."""
+    """Each line that holds something is an entry within bounds, or a bad line with its number."""
     found = v1.parse(content, BERLIN)
-    lines = [line for line in content.decode("utf-8-sig", errors="replace").split("\n") if line.strip()]
-    assert len(found.entries) + len(found.bad) == len(lines)
+    if b"\x00" not in content and not content.startswith(
+        (b"\xff\xfe", b"\xfe\xff", b"PK", b"\xd0\xcf", b"sep=", b"SEP=")
+    ):
+        text = content.decode("utf-8-sig", errors="replace").replace("\r", "\n")
+        assert len(found.entries) + len(found.bad) == len(
+            [line for line in text.split("\n") if line.strip(' \t,;"').strip()]
+        )
+    assert len({entry.line for entry in found.entries} | {bad.number for bad in found.bad}) == len(
+        [*found.entries, *found.bad]
+    )
     for entry in found.entries:
         assert 0 <= entry.ended_at - entry.started_at <= MOST_S
         assert 0 <= entry.energy_wh <= MOST_WH
