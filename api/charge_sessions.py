@@ -173,6 +173,7 @@ def shown(line: Line) -> dict[str, Any]:
         "tag": session.tag,
         "user": session.user_name,
         "origin": session.origin,
+        "doubt": session.doubt,
         "is_corrected": line.is_corrected,
     }
 
@@ -199,6 +200,8 @@ def changes(body: SessionBody) -> dict[str, str | int | None]:
             found[name] = reading
     if not isinstance(body.cost, msgspec.UnsetType):
         found["cost_millicents"] = None if body.cost is None else _millicents(body.cost)
+    if body.doubt is None:
+        found["doubt"] = None
     if not found:
         raise FieldError("the correction changes nothing", {"reason": "stands alone: name a field to correct"})
     return found

@@ -52,6 +52,7 @@ _SESSION = {
     "tag": "04A2B3C4",
     "user": "anna",
     "origin": "recorded",
+    "doubt": None,
     "is_corrected": False,
 }
 _SITE = {"name": "home", "openwb_generation": "1.9", "openwb_version": "1.9.304", "is_secondary": False}

@@ -7,6 +7,7 @@ import msgspec
 
 from api.shapes import END, Instant
 from common.model import Mode
+from common.store.rows import Doubt
 
 Wh = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -69,6 +70,7 @@ class SessionShape(msgspec.Struct, frozen=True):
     tag: str | None
     user: str | None
     origin: Origin
+    doubt: Annotated[Doubt | None, msgspec.Meta(description="null: it is a session of its own")]
     is_corrected: bool
 
 
@@ -129,3 +131,4 @@ class SessionBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     meter_start_wh: Wh | msgspec.UnsetType = msgspec.UNSET
     meter_end_wh: Wh | msgspec.UnsetType = msgspec.UNSET
     cost: CostBody | msgspec.UnsetType | None = msgspec.UNSET
+    doubt: msgspec.UnsetType | None = msgspec.UNSET

@@ -13,10 +13,9 @@ from edge.adapters import log_file, old_backend
 from edge.adapters.import_books import StoredPeople, StoredSamples, StoredScans
 from edge.adapters.progress import progress_bar
 from edge.adapters.session_book import StoredSessions
-from edge.charge_log import v1
 from edge.charge_log.errors import SourceUnusable
 from edge.charge_log.listing import Line, lines
-from edge.charge_log.matching import LONGEST_SESSION_S
+from edge.charge_log.verdicts import LONGEST_SESSION_S
 from edge.imports import Summary
 from edge.loops.importing import Importer
 from edge.settings import Settings
@@ -37,16 +36,10 @@ def compare_log(settings: Settings, days: int) -> list[Line]:
 def import_csv(
     settings: Settings, files: Sequence[Path], *, names: Mapping[str, str], zone: tzinfo, is_dry_run: bool
 ) -> list[Summary]:
-    """Import months of openWB 1.9's charge log; a file that cannot be read, or has no line of one, is found before
-    anything is written."""
+    """Import months of openWB 1.9's charge log; a file that cannot be read is found before anything is written."""
     contents = {str(path): log_file.read(path) for path in files}
-    for name, content in contents.items():
-        parsed = v1.parse(content, zone)
-        if parsed.bad and not parsed.entries:
-            first = parsed.bad[0]
-            raise SourceUnusable(f"{name} is no charge log: line {first.number}: {first.reason}")
     with _importer(settings, names, zone, is_dry_run) as importer:
-        return [importer.csv_file(name, content) for name, content in contents.items()]
+        return importer.csv_files(contents)
 
 
 def import_backend(

@@ -1,7 +1,7 @@
 """The command line of imports: `wallport-edge import csv | backend`. Logging is set up by edge/__main__.py."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,8 @@ from common import logs
 from common.errors import AppError, FieldError
 from common.local_time import DEFAULT_ZONE, zone_named
 from edge import import_app
-from edge.imports import Summary, parse_map
+from edge.charge_log.entries import BadLine
+from edge.imports import Energies, Summary, kwh, parse_map
 from edge.settings import Settings, read
 
 EXIT_FAILING = 1
@@ -93,14 +94,27 @@ def _run(work: Callable[[Settings], list[Summary]], unit: str, dry_run: bool) ->
 
 
 def _print(summary: Summary, unit: str) -> None:
-    parts = [f"{summary.read} read", f"{summary.new} new", f"{summary.known} already there"]
-    parts += [f"{summary.later} too recent"] if summary.later else []
+    sums = summary.energies or Energies()
+    counted = [
+        (summary.read, "read", sums.read_wh),
+        (summary.new, "new", sums.new_wh),
+        (summary.known, "already there", sums.known_wh),
+        *([(summary.doubtful, "doubtful", sums.doubtful_wh)] if summary.doubtful else []),
+        *([(summary.later, "too recent", sums.later_wh)] if summary.later else []),
+    ]
+    has_energies = summary.energies is not None
+    parts = [f"{count} {what} ({kwh(wh)})" if has_energies else f"{count} {what}" for count, what, wh in counted]
     parts += [f"{summary.bad} bad"] if summary.bad else []
     typer.echo(f"{summary.name}: {', '.join(parts)}")
-    for line in summary.listed:
+    _list(summary.notes, summary.noted, unit)
+    _list(summary.listed, summary.bad, unit)
+
+
+def _list(lines: Sequence[BadLine], total: int, unit: str) -> None:
+    for line in lines:
         typer.echo(f"  {unit} {line.number}: {line.reason}")
-    if summary.bad > len(summary.listed):
-        typer.echo(f"  and {summary.bad - len(summary.listed)} more")
+    if total > len(lines):
+        typer.echo(f"  and {total - len(lines)} more")
 
 
 def _password(file: Path | None) -> str | None:

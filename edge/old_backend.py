@@ -60,7 +60,7 @@ def charges_of(rows: Iterable[Row], zone: tzinfo, owner: Mapping[str, str]) -> P
     before: dict[str, Entry] = {}
     for row in sorted(rows, key=lambda row: _sort_key(row["start"])):
         try:
-            entry = _charge(row, zone, before)
+            entry = replace(_charge(row, zone, before), line=_id(row))
         except BadEntry as exc:
             bad.append(BadLine(_id(row), str(exc)))
             continue

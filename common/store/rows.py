@@ -66,6 +66,17 @@ class SegmentRow:
     cost_millicents: int | None = None
 
 
+class Doubt(StrEnum):
+    """Why a session of a log or an import may be part of another one.
+
+    `overlaps`: another session of the charge point has time in common with it, and another energy. `counted`: the meter
+    may have counted it for the recorded session beside it, which has energy that no entry of a log explains.
+    """
+
+    OVERLAPS = "overlaps"
+    COUNTED = "counted"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
     """One time that a car was plugged in, from plug to unplug; `ended_at` None while it runs.
@@ -73,7 +84,8 @@ class SessionRow:
     (charge_point, started_at) is its natural key. `energy_wh` is `meter_end_wh` − `meter_start_wh`, always; `grid_wh`,
     `pv_wh` and `battery_wh` add up to it where known, and `sources_method` says how they were computed.
     `cost_millicents` is in thousandths of a cent, by `cost_method`. `mode` is the one that most energy was charged in.
-    `origin` is recorded (by the edge itself), log (only the wallbox's log has it) or import. `id` None: not stored yet.
+    `origin` is recorded (by the edge itself), log (only the wallbox's log has it) or import. `doubt` says why it may be
+    part of another session, see `Doubt`; None: it is not. `id` None: not stored yet.
     """
 
     id: int | None = None
@@ -99,6 +111,7 @@ class SessionRow:
     tag: str | None = None
     user_name: str | None = None
     origin: str = "recorded"
+    doubt: str | None = None
 
 
 class SessionGroup(StrEnum):

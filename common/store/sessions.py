@@ -26,7 +26,7 @@ Cursor: TypeAlias = tuple[int, int]
 CORRECTABLE_TEXTS = {"user_name": 64, "tag": 64, "vehicle": 64}
 """Fields that name somebody or something, with the room that they have."""
 CORRECTABLE_NUMBERS = ("meter_start_wh", "meter_end_wh", "cost_millicents")
-CORRECTABLE = (*CORRECTABLE_TEXTS, *CORRECTABLE_NUMBERS)
+CORRECTABLE = (*CORRECTABLE_TEXTS, *CORRECTABLE_NUMBERS, "doubt")
 """What an admin may change. What follows from it (the energy from the meter) is corrected along with it."""
 
 _GREATEST = 2**53
@@ -281,6 +281,9 @@ def _faults(changes: Mapping[str, Value]) -> dict[str, str]:
             is_text = isinstance(value, str) and 1 <= len(value) <= longest and value.isprintable()
             if value is not None and not is_text:
                 faults[name] = f"must be null or have 1 to {longest} printable characters"
+        elif name == "doubt":
+            if value is not None:
+                faults[name] = "can only be settled: null"
         elif name not in CORRECTABLE_NUMBERS:
             faults[name] = "cannot be corrected"
         elif value is not None and (isinstance(value, bool) or not isinstance(value, int) or abs(value) > _GREATEST):

@@ -18,6 +18,9 @@ class StoredSessions:
         """A season has some hundred."""
         return [row for page in sessions.pages(self._store, SessionFilter(from_s=from_s, to_s=to_s)) for row in page]
 
+    def entries(self, from_s: int, to_s: int) -> list[LogEntryRow]:
+        return wallbox_log.between(self._store, from_s, to_s)
+
     def add(self, records: Sequence[SessionRecord]) -> list[int]:
         return sessions.upsert(self._store, records)
 

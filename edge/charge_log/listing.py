@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from common.store.rows import LogEntryRow, SessionRow
-from edge.charge_log.matching import LEAST_MISSED_WH, RECORDED, differs
+from edge.charge_log.matching import LEAST_MISSED_WH
+from edge.charge_log.verdicts import RECORDED, differs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Line:
 
 
 def lines(sessions: Iterable[SessionRow], entries: Iterable[LogEntryRow]) -> list[Line]:
-    """In order of their start. What was made of the log itself cannot differ from it, and is left out."""
+    """In order of their start. What was made of the log itself is left out, since it cannot differ, unless in doubt."""
     logged: dict[int, list[int]] = defaultdict(list)
     found: list[Line] = []
     for entry in entries:
@@ -29,7 +30,11 @@ def lines(sessions: Iterable[SessionRow], entries: Iterable[LogEntryRow]) -> lis
         else:
             logged[entry.session_id].append(entry.energy_wh)
     for row in sessions:
-        if row.origin != RECORDED or row.ended_at is None or row.energy_wh is None:
+        if row.ended_at is None or row.energy_wh is None:
+            continue
+        if row.origin != RECORDED:
+            if row.doubt is not None:
+                found.append(_line(row.charge_point, row.started_at, None, row.energy_wh, is_finding=True))
             continue
         parts = logged.get(row.id or 0)
         is_finding = differs(row.energy_wh, parts) if parts else row.energy_wh > LEAST_MISSED_WH

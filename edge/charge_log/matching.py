@@ -4,31 +4,17 @@ Pure; used for the wallbox's log and for imported ones alike. An energy that dif
 session keeps the edge's own readings.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from common.store.rows import LogEntryRow, SessionRecord, SessionRow
+from edge.charge_log.assigning import assigned
 from edge.charge_log.entries import Entry, grouped
-from edge.charge_log.records import Group, agreed, energy_of, row_of, session_of, user_of
-
-RECORDED = "recorded"  # the origin of a session that the edge saw itself
-
-TOLERANCE_S = 180
-"""How far an entry may lie beside its session: 1.9 notes the end up to two minutes late, in whole minutes cut off."""
+from edge.charge_log.records import Group, agreed, row_of, session_of, user_of
+from edge.charge_log.verdicts import LOG, LONGEST_SESSION_S, NEIGHBOUR_S, Fate, Key, Verdict, differs, key_of
 
 SETTLED_S = 3600
 """An entry whose end is younger is not missed yet: its session may still be on its way into the database."""
-
-NEIGHBOUR_S = 7 * 86_400  # how long a car may have stood plugged in, charged, while the edge was away
-
-LONGEST_SESSION_S = 90 * 86_400  # how far before an entry its session may have begun
-
-LEAST_DIFFERENCE_WH = 150
-MORE_PER_ENTRY_WH = 50
-LEAST_DIFFERENCE = 0.02
-"""What counts as a difference: more than 150 Wh (and 50 Wh for each further entry), and more than 2 %. 1.9 begins to
-count one or two loops after the current (20 s of 11 kW are 60 Wh), does not below 100 W, and cuts off to 10 Wh."""
 
 LEAST_MISSED_WH = 200  # 1.9 does not log what never exceeds 100 W, as keeping a battery warm
 
@@ -67,7 +53,7 @@ class Comparison:
 
     `matched` have their session's id. `waiting` are entries too young to be missed, or of sessions not yet stored.
     `unlogged` are ended sessions with energy that the log lacks; it may be lost there (openWB forgets a charge in which
-    it was restarted).
+    it was restarted). `verdicts` has each entry once, in the order in which they came.
     """
 
     matched: tuple[LogEntryRow, ...] = ()
@@ -76,6 +62,7 @@ class Comparison:
     differences: tuple[Difference, ...] = ()
     waiting: tuple[LogEntryRow, ...] = ()
     unlogged: tuple[SessionRow, ...] = ()
+    verdicts: tuple[tuple[Entry, Verdict], ...] = ()
 
 
 def compare(
@@ -88,30 +75,45 @@ def compare(
     complete: tuple[int, int] | None = None,
     owner_of: Callable[[str], str | None] = lambda _tag: None,
     undelivered: Iterable[SessionRow] = (),
+    stored: Sequence[LogEntryRow] = (),
 ) -> Comparison:
     """Compare entries, oldest first, with all stored sessions that may overlap them.
 
     `undelivered` wait for the database, with more than is stored of them: their entries wait, too. `origin` is that of
     sessions which only the log has. `owner_of` says whose a tag is. `complete` is the period (from, to) of which
-    `entries` are the whole log: sessions in it can be said to be unlogged.
+    `entries` are the whole log: sessions in it can be said to be unlogged. `stored` are entries that were read before.
     """
-    by_point: dict[str, list[SessionRow]] = defaultdict(list)
-    for session in _together(sessions, undelivered):
-        by_point[session.charge_point].append(session)
+    rows = _together(sessions, undelivered)
+    groups = grouped(entries)
+    is_own = origin == LOG
+    verdicts = assigned(groups, rows, stored, is_own=is_own)
+    book = _Keys(rows, stored, is_own=is_own)
     matched: list[LogEntryRow] = []
     additions: list[Addition] = []
     waiting: list[LogEntryRow] = []
-    of_session: dict[int, list[Entry]] = defaultdict(list)
-    for group, found in _assigned(grouped(entries), by_point, origin):
-        rows = [row_of(entry, now) for entry in group]
-        if found is not None and found.id is not None:
-            of_session[found.id] += group
-            matched += (replace(row, session_id=found.id) for row in rows)
-        elif found is not None or now - group[-1].ended_at < settled_s:
-            waiting += rows
+    told: list[tuple[Entry, Verdict]] = []
+    of_session: dict[int, list[Entry]] = {}
+    for group, judged in zip(groups, verdicts, strict=True):
+        verdict = judged
+        if verdict.fate in (Fate.NEW, Fate.DOUBTFUL) and now - group[-1].ended_at < settled_s:
+            verdict = Verdict(Fate.LATER, verdict.session)
+        told += ((entry, verdict) for entry in group)
+        session = verdict.session
+        if verdict.fate is Fate.LATER:
+            waiting += (row_of(entry, now) for entry in group)
+        elif verdict.fate is Fate.THERE and session is None:
+            continue
+        elif verdict.fate is Fate.THERE and session is not None and not _has_grown(session, group, origin):
+            of_session.setdefault(session.id or 0, []).extend(group)
+            if not verdict.is_kept:
+                kept = (book.entry(row_of(entry, now)) for entry in group)
+                matched += (replace(row, session_id=session.id) for row in kept)
+        elif verdict.fate is Fate.THERE and session is not None:
+            additions.append(_addition(session_of(group, origin, owner_of, session.doubt), group, now))
         else:
-            additions.append(Addition(session_of(group, origin, owner_of), tuple(rows)))
-    known = {row.id: row for listed in by_point.values() for row in listed if row.id is not None}
+            fresh = book.session(group)
+            additions.append(_addition(session_of(fresh, origin, owner_of, verdict.doubt), fresh, now))
+    known = {row.id: row for row in rows if row.id is not None}
     ended = [(known[key], parts) for key, parts in of_session.items() if known[key].ended_at is not None]
     return Comparison(
         matched=tuple(matched),
@@ -126,14 +128,8 @@ def compare(
             for session in known.values()
             if session.id not in of_session and _is_missed(session, complete, now - settled_s)
         ),
+        verdicts=tuple(told),
     )
-
-
-def differs(recorded_wh: int, logged_wh: Sequence[int]) -> bool:
-    """Whether the energies of some entries are another than that of their session, beyond how openWB counts."""
-    total_wh = sum(logged_wh)
-    by_counting_wh = LEAST_DIFFERENCE_WH + MORE_PER_ENTRY_WH * (len(logged_wh) - 1)
-    return abs(total_wh - recorded_wh) > max(by_counting_wh, LEAST_DIFFERENCE * max(recorded_wh, total_wh))
 
 
 def period(entries: Sequence[Entry]) -> tuple[int, int] | None:
@@ -144,83 +140,60 @@ def period(entries: Sequence[Entry]) -> tuple[int, int] | None:
     return first - LONGEST_SESSION_S, last + NEIGHBOUR_S + 1
 
 
-def _together(sessions: Iterable[SessionRow], undelivered: Iterable[SessionRow]) -> Iterable[SessionRow]:
+class _Keys:
+    """The keys that are taken, so that no charge takes the place of another that began in the same second.
+
+    The wallbox's own log is read again and again: there a key is the entry that it was before.
+    """
+
+    def __init__(self, sessions: Sequence[SessionRow], stored: Sequence[LogEntryRow], *, is_own: bool) -> None:
+        self._is_own = is_own
+        self._entries: set[Key] = {(row.charge_point, row.started_at) for row in stored}
+        self._sessions: set[Key] = {key_of(row) for row in sessions}
+
+    def session(self, group: Group) -> Group:
+        """The group, with a start that neither a session nor an entry has."""
+        if self._is_own:
+            return group
+        first = group[0]
+        start = self._free(first.charge_point, first.started_at, self._entries, self._sessions)
+        self._sessions.add((first.charge_point, start))
+        self._entries.add((first.charge_point, start))
+        return (replace(first, started_at=start, ended_at=max(start, first.ended_at)), *group[1:])
+
+    def entry(self, row: LogEntryRow) -> LogEntryRow:
+        """The entry of a session that is there, with a start that no other entry has."""
+        if self._is_own:
+            return row
+        start = self._free(row.charge_point, row.started_at, self._entries)
+        self._entries.add((row.charge_point, start))
+        return replace(row, started_at=start, ended_at=max(start, row.ended_at))
+
+    def _free(self, charge_point: str, start: int, *taken: set[Key]) -> int:
+        while any((charge_point, start) in keys for keys in taken):
+            start += 1
+        return start
+
+
+def _addition(record: SessionRecord, group: Group, now: int) -> Addition:
+    return Addition(record, tuple(row_of(entry, now) for entry in group))
+
+
+def _together(sessions: Iterable[SessionRow], undelivered: Iterable[SessionRow]) -> list[SessionRow]:
     """All of them once each. Those have no id that the database lacks, or of whose end it does not know."""
     stored = list(sessions)
-    has_ended = {_key(row): row.ended_at is not None for row in stored}
-    news = {_key(row): replace(row, id=None) for row in undelivered}
+    has_ended = {key_of(row): row.ended_at is not None for row in stored}
+    news = {key_of(row): replace(row, id=None) for row in undelivered}
     for key, row in list(news.items()):
         if key in has_ended and (has_ended[key] or row.ended_at is None):
             del news[key]
-    return [*(row for row in stored if _key(row) not in news), *news.values()]
-
-
-def _key(row: SessionRow) -> tuple[str, int]:
-    return row.charge_point, row.started_at
-
-
-def _assigned(
-    groups: Sequence[Group], by_point: Mapping[str, Sequence[SessionRow]], origin: str
-) -> list[tuple[Group, SessionRow | None]]:
-    """Each group's session: the one at the same time, else a neighbour that counted its energy."""
-    found: list[SessionRow | None] = []
-    logged_wh: dict[tuple[str, int], int] = defaultdict(int)
-    for group in groups:
-        best = _best(group, by_point.get(group[0].charge_point, ()))
-        found.append(best if best is not None and not _has_grown(best, group, origin) else None)
-        if best is not None:
-            logged_wh[_key(best)] += energy_of(group)
-    for index, group in enumerate(groups):
-        if found[index] is None:
-            neighbour = _neighbour(group, by_point.get(group[0].charge_point, ()), logged_wh)
-            if neighbour is not None:
-                found[index] = neighbour
-                logged_wh[_key(neighbour)] += energy_of(group)
-    return list(zip(groups, found, strict=True))
-
-
-def _neighbour(
-    group: Group, sessions: Sequence[SessionRow], logged_wh: Mapping[tuple[str, int], int]
-) -> SessionRow | None:
-    """The recorded session beside it whose meter counted this charge, too: its energy is more than the log explains.
-
-    The edge was off while the car was plugged in, and took the energy over from the meter without knowing the time.
-    """
-    energy_wh = energy_of(group)
-    least_wh = max(energy_wh / 2, energy_wh - max(LEAST_DIFFERENCE_WH, LEAST_DIFFERENCE * energy_wh))
-    later = [row for row in sessions if 0 < row.started_at - group[-1].ended_at <= NEIGHBOUR_S]
-    earlier = [
-        row for row in sessions if row.ended_at is not None and 0 < group[0].started_at - row.ended_at <= NEIGHBOUR_S
-    ]
-    beside = [
-        *([min(later, key=lambda row: row.started_at)] if later else []),
-        *([max(earlier, key=lambda row: row.started_at)] if earlier else []),
-    ]
-    for row in beside:
-        unexplained_wh = (row.energy_wh or 0) - logged_wh.get(_key(row), 0)
-        if row.origin == RECORDED and energy_wh > 0 and least_wh <= unexplained_wh:
-            return row
-    return None
-
-
-def _best(group: Group, sessions: Sequence[SessionRow]) -> SessionRow | None:
-    """The session of the same start, else that with most time in common; None when it lies beside all of them."""
-    start, end = group[0].started_at, group[-1].ended_at
-    best: tuple[int, SessionRow] | None = None
-    for session in sessions:
-        if session.started_at == start:
-            return session
-        until = session.ended_at if session.ended_at is not None else max(end, session.started_at)
-        common_s = min(end, until) - max(start, session.started_at)
-        if common_s >= -TOLERANCE_S and (best is None or common_s > best[0]):
-            best = common_s, session
-    return best[1] if best is not None else None
+    return [*(row for row in stored if key_of(row) not in news), *news.values()]
 
 
 def _has_grown(session: SessionRow, group: Group, origin: str) -> bool:
     """Whether the session was made of the log's entries before the last of them was written."""
     return (
-        session.origin == origin
+        session.origin == origin == LOG
         and session.started_at == group[0].started_at
         and session.ended_at is not None
         and session.ended_at < group[-1].ended_at

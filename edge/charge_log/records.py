@@ -17,7 +17,9 @@ METHOD = "wallbox_log"
 """How sources and cost of such a session were computed: by openWB."""
 
 
-def session_of(group: Group, origin: str, owner_of: Callable[[str], str | None]) -> SessionRecord:
+def session_of(
+    group: Group, origin: str, owner_of: Callable[[str], str | None], doubt: str | None = None
+) -> SessionRecord:
     """A session made of nothing but entries of the log."""
     first, last = group[0], group[-1]
     energy_wh = energy_of(group)
@@ -54,6 +56,7 @@ def session_of(group: Group, origin: str, owner_of: Callable[[str], str | None])
         tag=tag,
         user_name=user_of(group, tag, owner_of),
         origin=origin,
+        doubt=doubt,
     )
     return SessionRecord(session=session)  # no segments: the log does not tell when current flowed
 

@@ -20,12 +20,12 @@ from common.store.rows import SessionRow
 from edge.charge_log import v1, v2
 from edge.charge_log.entries import Parsed
 from edge.charge_log.errors import ChargeLogUnavailable
-from edge.charge_log.matching import LONGEST_SESSION_S, SETTLED_S, TOLERANCE_S, Comparison, compare
+from edge.charge_log.matching import SETTLED_S, Comparison, compare
 from edge.charge_log.schedule import FIRST_AFTER_S, Month, Watch, months
+from edge.charge_log.verdicts import LOG, LONGEST_SESSION_S, TOLERANCE_S
 from edge.loops.reconciling import Done, SessionBook, carry_out
 
 COMPONENT = "charge_log"
-ORIGIN = "log"
 
 LOOK_S = 1.0  # at the state; a charge of interest lasts minutes
 MOST_TRIES = (
@@ -154,10 +154,11 @@ class ChargeLogLoop:
             list(chain.from_iterable(part.entries for part in parts)),
             self._book.sessions(begins_at - LONGEST_SESSION_S, int(now) + TOLERANCE_S),
             now=int(now),
-            origin=ORIGIN,
+            origin=LOG,
             complete=(begins_at, int(now)),
             owner_of=self._owner_of,
             undelivered=undelivered,
+            stored=self._book.entries(begins_at - LONGEST_SESSION_S, int(now) + TOLERANCE_S),
         )
         done = carry_out(self._book, found)
         self._tell(found, sum(len(part.bad) for part in parts))

@@ -4,7 +4,7 @@ Everything goes by natural keys and in small transactions, so an import may be b
 is not stored again. In a dry run everything is read and compared, and nothing is written.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Protocol
@@ -14,15 +14,12 @@ from common.store import names
 from common.store.rows import SampleRow, ScanRow
 from edge import old_backend
 from edge.charge_log import v1
-from edge.charge_log.entries import BadLine, Entry, Parsed
+from edge.charge_log.entries import BadLine, Entry
 from edge.charge_log.matching import Comparison, compare, period
+from edge.charge_log.verdicts import IMPORT
 from edge.imports import Summary
 from edge.loops.reconciling import SessionBook, carry_out
 from edge.old_backend import GraphTicks, OldUser, Row
-
-ORIGIN = "import"
-
-BATCH_ENTRIES = 500  # sessions in one transaction: milliseconds of the database's time, and nobody waits for a lock
 
 
 class Progress(Protocol):
@@ -89,13 +86,18 @@ class Importer:
     progress: Progress
     owner_of: Callable[[str], str | None] = lambda _tag: None
 
-    def csv_file(self, name: str, content: bytes) -> Summary:
-        """One month of openWB 1.9's charge log, of whatever release."""
-        summary = Summary(name)
-        parsed = v1.parse(content, self.zone)
-        self.progress.begin(name, len(parsed.entries))
-        self._charges(parsed, summary)
-        return summary
+    def csv_files(self, files: Mapping[str, bytes]) -> list[Summary]:
+        """Months of openWB 1.9's charge log, of whatever release; a summary for each. They are compared together, since
+        a session may have its entries in two of them."""
+        summaries = [Summary(name) for name in files]
+        entries: list[Entry] = []
+        for source, (summary, content) in enumerate(zip(summaries, files.values(), strict=True)):
+            parsed = v1.parse(content, self.zone)
+            summary.note_bad(parsed.bad)
+            entries += (replace(entry, source=source) for entry in parsed.entries)
+        self.progress.begin("charges", len(entries))
+        self._charges(sorted(entries, key=lambda entry: entry.started_at), summaries)
+        return summaries
 
     def backend(self, tables: OldTables) -> list[Summary]:
         """All tables that are there: users first, since charges are theirs."""
@@ -141,8 +143,10 @@ class Importer:
     def _lade_log(self, tables: OldTables, total: int, owner: Mapping[str, str]) -> Summary:
         summary = Summary("lade_log")
         self.progress.begin("lade_log", total)
-        for rows in tables.batches("lade_log", "id", old_backend.LOG_COLUMNS):
-            self._charges(old_backend.charges_of(rows, self.zone, owner), summary, is_first_hand=False)
+        rows = [row for batch in tables.batches("lade_log", "id", old_backend.LOG_COLUMNS) for row in batch]
+        parsed = old_backend.charges_of(rows, self.zone, owner)
+        summary.note_bad(parsed.bad)
+        self._charges(parsed.entries, [summary], is_first_hand=False)
         return summary
 
     def _graph(self, tables: OldTables, total: int) -> Summary:
@@ -188,26 +192,23 @@ class Importer:
         summary.new += len(new)
         summary.known += len(rows) - len(new)
 
-    def _charges(self, parsed: Parsed, summary: Summary, *, is_first_hand: bool = True) -> None:
+    def _charges(self, entries: Sequence[Entry], summaries: Sequence[Summary], *, is_first_hand: bool = True) -> None:
         """Second hand is what somebody made of the wallbox's log: sessions come of it, but it is not that log."""
-        summary.note_bad(parsed.bad)
-        for entries in _batches(parsed.entries):
-            found = self._compared([self._renamed(entry) for entry in entries])
-            if not is_first_hand:
-                additions = tuple(replace(addition, entries=()) for addition in found.additions)
-                found = replace(found, matched=(), additions=additions)
-            if not self.is_dry_run:
-                carry_out(self.sessions, replace(found, waiting=()))
-            summary.read += len(entries)
-            summary.new += len(found.additions)
-            summary.later += len(found.waiting)
-            summary.known += len(entries) - len(found.additions) - len(found.waiting)
-            self.progress.advance(len(entries))
+        found = self._compared([self._renamed(entry) for entry in entries])
+        for entry, verdict in found.verdicts:
+            summaries[entry.source].note(entry, verdict, self.zone)
+        if not is_first_hand:
+            additions = tuple(replace(addition, entries=()) for addition in found.additions)
+            found = replace(found, matched=(), additions=additions)
+        if not self.is_dry_run:
+            carry_out(self.sessions, replace(found, waiting=()))
+        self.progress.advance(len(entries))
 
     def _compared(self, entries: Sequence[Entry]) -> Comparison:
         wanted = period(entries)
         stored = self.sessions.sessions(*wanted) if wanted is not None else []
-        return compare(entries, stored, now=self.now, origin=ORIGIN, owner_of=self.owner_of)
+        known = self.sessions.entries(*wanted) if wanted is not None else []
+        return compare(entries, stored, now=self.now, origin=IMPORT, owner_of=self.owner_of, stored=known)
 
     def _renamed(self, entry: Entry) -> Entry:
         return replace(entry, charge_point=self.names.get(entry.charge_point, entry.charge_point))
@@ -216,7 +217,3 @@ class Importer:
 def _why(exc: AppError) -> str:
     faults = exc.faults if isinstance(exc, FieldError) else {}
     return "; ".join([exc.message, *(f"{field} {fault}" for field, fault in faults.items())])
-
-
-def _batches(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:
-    return (entries[start : start + BATCH_ENTRIES] for start in range(0, len(entries), BATCH_ENTRIES))

@@ -4,6 +4,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +331,16 @@ class TestCorrections:
         (number,) = stored(store, charged(1))
         found = self.patch(elevated, number, {"reason": "bill", "cost": {"amount": "-0.05"}}).json()
         assert found["cost"] == {"amount": "-0.05000", "currency": "EUR", "method": "corrected"}
+
+    def test_settle_a_doubt(self, elevated: RunningApi, store: Store) -> None:
+        """It is told until an admin says that it is a charge of its own; nobody may raise one."""
+        (number,) = stored(store, [replace(next(charged(1)), origin="import", doubt="overlaps")])
+        assert elevated.get(f"/api/v1/sessions/{number}", "admin").json()["doubt"] == "overlaps"
+        faulty = problem(self.patch(elevated, number, {"reason": "x", "doubt": "counted"}))
+        assert [error["field"] for error in faulty["errors"]] == ["doubt"]
+        found = self.patch(elevated, number, {"reason": "two boxes then", "doubt": None}).json()
+        assert found["doubt"] is None
+        assert [(part["field"], part["old_value"]) for part in found["corrections"]] == [("doubt", "overlaps")]
 
     def test_that_cannot_be_are_named(self, elevated: RunningApi, store: Store) -> None:
         """By the API's names, and nothing is changed."""

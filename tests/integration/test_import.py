@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from common.security.passwords import Passwords
 from common.store import samples, scans, sessions, users, wallbox_log
 from common.store.bind import Store, open_store
-from common.store.rows import SampleRow, ScanFilter, SessionFilter, SessionRecord, SessionRow
+from common.store.rows import LogEntryRow, SampleRow, ScanFilter, SessionFilter, SessionRecord, SessionRow
 from edge import import_cli
 from tests.kit.old_backend import OldDatabase, old_database
 from tests.kit.servers import Mariadb
@@ -83,8 +83,8 @@ def test_months_of_all_ages(site: Site, tmp_path: Path) -> None:
     newer, older = write(tmp_path, "202507.csv", TEN), write(tmp_path, "202001.csv", NINE, BAD, EIGHT)
     first = site.run("csv", newer, older)
     assert first.stdout.splitlines() == [
-        f"{newer}: 1 read, 1 new, 0 already there",
-        f"{older}: 3 read, 2 new, 0 already there, 1 bad",
+        f"{newer}: 1 read (19.070 kWh), 1 new (19.070 kWh), 0 already there (0.000 kWh)",
+        f"{older}: 3 read (18.600 kWh), 2 new (18.600 kWh), 0 already there (0.000 kWh), 1 bad",
         "  line 2: 3 columns, not 8, 9 or 10",
     ]
     assert first.returncode == 3
@@ -97,24 +97,56 @@ def test_months_of_all_ages(site: Site, tmp_path: Path) -> None:
     assert [row.session_id for row in log] == [eight.id, nine.id, ten.id]
 
     again = site.run("csv", newer, as_process=True)
-    assert (again.stdout, again.returncode) == (f"{newer}: 1 read, 0 new, 1 already there\n", 0)
+    assert (again.stdout, again.returncode) == (
+        f"{newer}: 1 read (19.070 kWh), 0 new (0.000 kWh), 1 already there (19.070 kWh)\n",
+        0,
+    )
     assert site.sessions() == [eight, nine, ten]
 
 
-def test_what_is_no_charge_log_is_refused_before_anything_is_written(embedded: Site, tmp_path: Path) -> None:
-    """One line that is one is enough; none is another file altogether."""
+def test_a_file_without_a_good_line_stops_nothing_else(embedded: Site, tmp_path: Path) -> None:
+    """Neither a month whose only line is bad nor another file altogether; each line is named."""
+    bad = write(tmp_path, "202102.csv", "09.02.21-10:00,09.02.21-10:40,0,-21.30,-31.95,40 Min,1,2,0")
     log, other = write(tmp_path, "202507.csv", TEN), write(tmp_path, "readme.txt", "# Hello", "", "this, is text")
-    found = embedded.run("csv", log, other, as_process=True)
-    assert found.returncode == 1
-    assert f"{other} is no charge log" in found.stderr
-    assert embedded.sessions() == []
+    found = embedded.run("csv", bad, log, other, as_process=True)
+    assert found.returncode == 3
+    assert found.stdout.splitlines() == [
+        f"{bad}: 1 read, 0 new, 0 already there, 1 bad",
+        "  line 1: the energy cannot be",
+        f"{log}: 1 read (19.070 kWh), 1 new (19.070 kWh), 0 already there (0.000 kWh)",
+        f"{other}: 2 read, 0 new, 0 already there, 2 bad",
+        "  line 1: 1 columns, not 8, 9 or 10",
+        "  line 3: 2 columns, not 8, 9 or 10",
+    ]
+    assert [row.energy_wh for row in embedded.sessions()] == [19_070]
+
+
+def test_what_is_doubtful_is_kept_and_named(site: Site, tmp_path: Path) -> None:
+    """On the real store: its session says why, and the second time it is there."""
+    recorded = SessionRow(charge_point="1", started_at=START, ended_at=START + 20_000, energy_wh=7_000)
+    sessions.upsert(site.store, [SessionRecord(session=recorded)])
+    file = write(tmp_path, "202507.csv", TEN)
+    found = site.run("csv", file)
+    assert found.stdout.splitlines() == [
+        f"{file}: 1 read (19.070 kWh), 0 new (0.000 kWh), 0 already there (0.000 kWh), 1 doubtful (19.070 kWh)",
+        "  line 1: kept as doubtful: 19.070 kWh that overlaps the session of 2025-07-14 18:02 at charge point 1",
+    ]
+    assert found.returncode == 0
+    there, doubtful = site.sessions()
+    assert (there.energy_wh, there.doubt, there.origin) == (7_000, None, "recorded")
+    assert (doubtful.energy_wh, doubtful.doubt, doubtful.origin) == (19_070, "overlaps", "import")
+    assert doubtful.started_at == START + 1
+    assert "1 already there (19.070 kWh)" in site.run("csv", file).stdout
+    assert site.sessions() == [there, doubtful]
 
 
 def test_a_dry_run_writes_nothing(embedded: Site, tmp_path: Path) -> None:
     """It says what would be new."""
     file = write(tmp_path, "202507.csv", TEN)
     found = embedded.run("csv", file, "--dry-run", as_process=True)
-    assert found.stdout == f"{file}: 1 read, 1 new, 0 already there\nDry run: nothing was written.\n"
+    assert found.stdout == (
+        f"{file}: 1 read (19.070 kWh), 1 new (19.070 kWh), 0 already there (0.000 kWh)\nDry run: nothing was written.\n"
+    )
     assert embedded.sessions() == []
 
 
@@ -124,18 +156,29 @@ def test_what_the_edge_recorded_is_not_imported_again(embedded: Site, tmp_path: 
     sessions.upsert(embedded.store, [SessionRecord(session=recorded)])
     file = write(tmp_path, "202507.csv", TEN)
     found = embedded.run("csv", file, "--charge-point-map", "1=3,2=7")
-    assert found.stdout == f"{file}: 1 read, 0 new, 1 already there\n"
+    assert found.stdout.splitlines() == [
+        f"{file}: 1 read (19.070 kWh), 0 new (0.000 kWh), 1 already there (19.070 kWh)",
+        "  line 1: already there: 19.070 kWh in the session of 2025-07-14 17:47 at charge point 3",
+    ]
     (session,) = embedded.sessions()
     assert (session.energy_wh, session.tag, session.origin) == (19_100, "0004A376A2", "recorded")
 
 
-def test_what_differs_is_listed(embedded: Site, tmp_path: Path) -> None:
+def test_what_differs_is_listed(embedded: Site) -> None:
     """By `charge-log`, in local time, with exit code 1; what agrees only with --all."""
     for day, energy_wh in ((0, 19_100), (1, 12_000)):
         start = START + day * 86_400
         row = SessionRow(charge_point="1", started_at=start - 60, ended_at=start + 20_000, energy_wh=energy_wh)
-        sessions.upsert(embedded.store, [SessionRecord(session=row)])
-    embedded.run("csv", write(tmp_path, "202507.csv", TEN.replace("14.07.25", "15.07.25"), TEN))
+        (number,) = sessions.upsert(embedded.store, [SessionRecord(session=row)])
+        entry = LogEntryRow(
+            charge_point="1",
+            started_at=start,
+            ended_at=start + 12_900,
+            energy_wh=19_070,
+            read_at=start,
+            session_id=number,
+        )
+        wallbox_log.put(embedded.store, [entry])
     days = ["--days", "3660"]
     found = embedded.run(*days, verb="charge-log")
     assert found.stdout.splitlines() == [
@@ -229,7 +272,7 @@ def test_the_tables_of_the_old_backend(site: Site, old: OldDatabase) -> None:
     assert first.stderr == ""
     assert first.stdout.splitlines() == [
         "users: 2 read, 2 new, 0 already there",
-        "lade_log: 3 read, 2 new, 0 already there, 1 bad",
+        "lade_log: 3 read (38.140 kWh), 2 new (38.140 kWh), 0 already there (0.000 kWh), 1 bad",
         "  id 3: it ends before it starts",
         "graph: 2502 read, 2500 new, 1 already there, 1 bad",
         "  id 2502: it says nothing: every value is 0",
@@ -267,7 +310,7 @@ def test_the_tables_of_the_old_backend(site: Site, old: OldDatabase) -> None:
 
     again = site.run("backend", old.url)
     assert again.stdout.splitlines()[0] == "users: 2 read, 0 new, 2 already there"
-    assert "lade_log: 3 read, 0 new, 2 already there, 1 bad" in again.stdout
+    assert "lade_log: 3 read (38.140 kWh), 0 new (0.000 kWh), 2 already there (38.140 kWh), 1 bad" in again.stdout
     assert "graph: 2502 read, 0 new, 2501 already there, 1 bad" in again.stdout
     assert "rfid_log: 3 read, 0 new, 2 already there, 1 bad" in again.stdout
     assert site.sessions() == [before, session]
@@ -303,7 +346,7 @@ def test_the_files_come_before_the_tables(embedded: Site, old: OldDatabase, tmp_
     """Then tags have all their digits; the table's row is the same charge, and says whose it is."""
     embedded.run("csv", write(tmp_path, "202507.csv", TEN))
     found = embedded.run("backend", old.url)
-    assert "lade_log: 3 read, 1 new, 1 already there, 1 bad" in found.stdout
+    assert "lade_log: 3 read (38.140 kWh), 1 new (19.070 kWh), 1 already there (19.070 kWh), 1 bad" in found.stdout
     session = embedded.sessions()[-1]
     assert (session.tag, session.user_name) == ("0004A376A2", "jürgen")
     assert [row.tag for row in wallbox_log.between(embedded.store, 0, 2_000_000_000)] == ["0004A376A2"]

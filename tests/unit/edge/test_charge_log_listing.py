@@ -35,3 +35,11 @@ def test_what_was_made_of_the_log_or_still_runs_is_left_out() -> None:
     """So are sessions without a meter."""
     others = [replace(SESSION, origin="log"), replace(SESSION, ended_at=None), replace(SESSION, energy_wh=None)]
     assert lines(others, [ENTRY]) == []
+
+
+def test_a_doubtful_session_is_a_finding() -> None:
+    """It may be part of another one, which is for people to tell."""
+    doubtful = replace(SESSION, origin="import", doubt="overlaps")
+    assert lines([doubtful], []) == [
+        Line(charge_point="1", started_at=AT, recorded_wh=None, logged_wh=10_000, is_finding=True)
+    ]

@@ -1,7 +1,7 @@
 """The loop that reads the wallbox's log: when it asks, what it makes of the answer, and how it fails."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -9,61 +9,21 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from common.backoff import Backoff
-from common.errors import StoreUnavailable
 from common.health import ComponentHealth, Health, Status
 from common.model import Snapshot
-from common.store.rows import LogEntryRow, SessionRecord, SessionRow
+from common.store.rows import SessionRecord, SessionRow
 from edge.charge_log.entries import BadLine, Entry, Parsed
 from edge.charge_log.errors import ChargeLogUnavailable
 from edge.charge_log.matching import SETTLED_S, Fill
 from edge.charge_log.schedule import AFTER_CHARGE_S, EVERY_S, LEAST_BETWEEN_S, Month
 from edge.loops.charge_log import COMPONENT, MOST_TRIES, ChargeLogLoop
 from tests.kit.clock import ManualClock
+from tests.kit.session_book import Book
 from tests.kit.states import SITE
 from tests.kit.waiting import eventually
 
 AT = 1_795_420_800  # Mon Nov 23 09:00:00 CET 2026
 ENTRY = Entry(charge_point="1", started_at=AT - 20_000, ended_at=AT - 10_000, energy_wh=9_000, tag="A1")
-
-
-class Book:
-    """Sessions in memory; `is_away` makes every call fail."""
-
-    def __init__(self) -> None:
-        self.is_away = False
-        self.keeps_no_log = False
-        self.stored: dict[tuple[str, int], SessionRow] = {}
-        self.log: dict[tuple[str, int], LogEntryRow] = {}
-        self.fills: list[Fill] = []
-        self.undelivered: list[SessionRow] | None = []
-
-    def sessions(self, from_s: int, to_s: int) -> list[SessionRow]:
-        self._answer()
-        return [row for row in self.stored.values() if from_s <= row.started_at < to_s]
-
-    def add(self, records: Sequence[SessionRecord]) -> list[int]:
-        self._answer()
-        ids = []
-        for record in records:
-            key = (record.session.charge_point, record.session.started_at)
-            ids.append(self.stored[key].id or 0 if key in self.stored else len(self.stored) + 1)
-            self.stored[key] = replace(record.session, id=ids[-1])
-        return ids
-
-    def put(self, rows: Sequence[LogEntryRow]) -> None:
-        self._answer()
-        if self.keeps_no_log:
-            raise StoreUnavailable("the database went away")
-        self.log |= {(row.charge_point, row.started_at): row for row in rows}
-
-    def fill_in(self, fill: Fill) -> bool:
-        self._answer()
-        self.fills.append(fill)
-        return True
-
-    def _answer(self) -> None:
-        if self.is_away:
-            raise StoreUnavailable("the database is away")
 
 
 class Wallbox:

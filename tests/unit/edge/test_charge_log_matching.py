@@ -5,19 +5,11 @@ from typing import Any
 
 import pytest
 
-from common.store.rows import SessionRow
+from common.store.rows import Doubt, LogEntryRow, SessionRow
 from edge.charge_log.entries import Entry
-from edge.charge_log.matching import (
-    NEIGHBOUR_S,
-    SETTLED_S,
-    TOLERANCE_S,
-    Comparison,
-    Difference,
-    Fill,
-    compare,
-    period,
-)
+from edge.charge_log.matching import SETTLED_S, Comparison, Difference, Fill, compare, period
 from edge.charge_log.records import METHOD
+from edge.charge_log.verdicts import NEIGHBOUR_S, TOLERANCE_S
 
 AT = 1_795_420_800
 NOW = AT + 86_400
@@ -34,8 +26,13 @@ SESSION = SessionRow(
 )
 
 
-def compared(entries: list[Entry], sessions: list[SessionRow], now: int = NOW) -> Comparison:
-    return compare(entries, sessions, now=now, origin="log", complete=(AT - 86_400, now), owner_of={"A1": "anna"}.get)
+def compared(entries: list[Entry], sessions: list[SessionRow], now: int = NOW, **knobs: Any) -> Comparison:
+    """Without the verdicts, which say of each entry what the others say of the whole."""
+    found = compare(
+        entries, sessions, now=now, origin="log", complete=(AT - 86_400, now), owner_of={"A1": "anna"}.get, **knobs
+    )
+    assert [entry for entry, _ in found.verdicts] == entries
+    return replace(found, verdicts=())
 
 
 def test_an_entry_within_a_session_belongs_to_it() -> None:
@@ -50,17 +47,17 @@ def test_an_entry_within_a_session_belongs_to_it() -> None:
 def test_a_session_that_waits_for_the_database_is_not_made_again(stored: list[SessionRow]) -> None:
     """However old its entry; nothing is told of it until it is stored as it ended, and then they belong together."""
     waiting = replace(SESSION, id=None)
-    found = compare([ENTRY], stored, now=NOW, origin="log", undelivered=[waiting])
+    found = compared([ENTRY], stored, undelivered=[waiting])
     assert found == Comparison(waiting=found.waiting)
     assert [row.session_id for row in found.waiting] == [None]
-    found = compare([ENTRY], [SESSION], now=NOW, origin="log", undelivered=[waiting])
+    found = compared([ENTRY], [SESSION], undelivered=[waiting])
     assert [row.session_id for row in found.matched] == [5]
 
 
 def test_what_a_waiting_session_counted_beside_it_is_not_added() -> None:
     """The car was plugged in while the edge was off, and what it charged is in the session that waits."""
     waiting = replace(SESSION, id=None, started_at=ENTRY.ended_at + 9000, ended_at=ENTRY.ended_at + 9900)
-    found = compare([ENTRY], [], now=NOW, origin="log", undelivered=[waiting])
+    found = compared([ENTRY], [], undelivered=[waiting])
     assert found == Comparison(waiting=found.waiting)
     assert len(found.waiting) == 1
 
@@ -90,11 +87,12 @@ def test_the_session_of_the_same_start_comes_first() -> None:
 
 @pytest.mark.parametrize(("away_s", "belongs"), [(TOLERANCE_S, True), (TOLERANCE_S + 1, False)])
 def test_an_entry_may_lie_a_little_beside_its_session(away_s: int, belongs: bool) -> None:
-    """1.9 writes minutes, and the end two of them late; the clocks of wallbox and edge differ."""
-    before = replace(SESSION, started_at=AT - 9000, ended_at=AT - away_s, energy_wh=None)
-    after = replace(SESSION, started_at=ENTRY.ended_at + away_s, ended_at=ENTRY.ended_at + 9000, energy_wh=None)
+    """1.9 writes minutes, and the end two of them late; clocks differ; the energy must agree."""
+    before = replace(SESSION, started_at=AT - 9000, ended_at=AT - away_s)
+    after = replace(SESSION, started_at=ENTRY.ended_at + away_s, ended_at=ENTRY.ended_at + 9000)
     for session in (before, after):
         assert bool(compared([ENTRY], [session]).matched) is belongs
+        assert not compared([ENTRY], [replace(session, energy_wh=3_000)]).matched
 
 
 def test_the_rows_of_a_cloudy_day_belong_to_one_session() -> None:
@@ -174,16 +172,40 @@ def test_a_session_of_the_log_grows_with_it() -> None:
 
 
 def test_a_charge_that_the_meter_counted_for_the_session_beside_it() -> None:
-    """The edge was off, the car stood there when it came back, and its meter had counted: no second session."""
+    """The edge was off, the car stood there when it came back, and its meter had counted: the readings say so."""
+    metered = replace(ENTRY, meter_start_wh=50_000, meter_end_wh=60_000)
     after = replace(SESSION, started_at=ENTRY.ended_at + 7200, ended_at=ENTRY.ended_at + 9000, energy_wh=12_000)
+    after = replace(after, meter_start_wh=50_000, meter_end_wh=62_000)
     own = replace(ENTRY, started_at=after.started_at, ended_at=after.started_at + 600, energy_wh=2_000)
-    before = replace(SESSION, started_at=AT - 9000, ended_at=AT - 7200, energy_wh=12_000)
+    before = replace(after, started_at=AT - 9000, ended_at=AT - 7200, meter_start_wh=48_000, meter_end_wh=60_000)
     its_own = replace(ENTRY, started_at=AT - 8900, ended_at=AT - 8000, energy_wh=2_000)
     for session, entry in ((after, own), (before, its_own)):
-        found = compared(sorted([ENTRY, entry], key=lambda one: one.started_at), [session])
+        found = compared(sorted([metered, entry], key=lambda one: one.started_at), [session])
         assert [row.session_id for row in found.matched] == [5, 5]
         assert not found.additions
         assert not found.differences
+    elsewhere = replace(after, meter_start_wh=61_000, meter_end_wh=73_000)
+    (addition,) = compared([metered], [elsewhere]).additions
+    assert addition.record.session.doubt is None
+
+
+def test_a_charge_that_the_meter_may_have_counted_is_kept_as_doubtful() -> None:
+    """Without readings in the log nobody can tell; it is a session of its own, which says so."""
+    after = replace(SESSION, started_at=ENTRY.ended_at + 7200, ended_at=ENTRY.ended_at + 9000, energy_wh=12_000)
+    own = replace(ENTRY, started_at=after.started_at, ended_at=after.started_at + 600, energy_wh=2_000)
+    (addition,) = compared([ENTRY, own], [after]).additions
+    assert (addition.record.session.energy_wh, addition.record.session.doubt) == (10_000, Doubt.COUNTED)
+    assert addition.entries[0].energy_wh == 10_000
+
+
+def test_what_an_entry_of_before_explains_is_no_doubt() -> None:
+    """The session's own entry is of a month that is not read any more."""
+    beside = replace(SESSION, started_at=AT - 9000, ended_at=AT - 7200)
+    explains = LogEntryRow(
+        charge_point="1", started_at=AT - 9000, ended_at=AT - 7200, energy_wh=10_000, read_at=AT, session_id=5
+    )
+    assert compared([ENTRY], [beside]).additions[0].record.session.doubt is Doubt.COUNTED
+    assert compared([ENTRY], [beside], stored=[explains]).additions[0].record.session.doubt is None
 
 
 @pytest.mark.parametrize(
@@ -192,9 +214,10 @@ def test_a_charge_that_the_meter_counted_for_the_session_beside_it() -> None:
 def test_a_session_beside_it_that_counted_nothing_more(changes: dict[str, Any]) -> None:
     """Then the charge is one of its own."""
     beside = replace(SESSION, started_at=ENTRY.ended_at + 7200, ended_at=ENTRY.ended_at + 9000, energy_wh=12_000)
-    assert len(compared([ENTRY], [replace(beside, **changes)]).additions) == 1
     far = replace(beside, started_at=ENTRY.ended_at + NEIGHBOUR_S + 1, ended_at=None)
-    assert len(compared([ENTRY], [far]).additions) == 1
+    for session in (replace(beside, **changes), far):
+        (addition,) = compared([ENTRY], [session]).additions
+        assert addition.record.session.doubt is None
 
 
 def test_a_young_entry_is_not_missed_yet() -> None:
