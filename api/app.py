@@ -53,11 +53,13 @@ from api.tries import LoginTries, code_budgets
 from common import logs
 from common.clock import Clock
 from common.console import command
+from common.crowd import Crowd
 from common.errors import AppError
 from common.security.passwords import Passwords
 from common.security.tokens import TokenKey
 from common.store import setup
 from common.store.bind import open_store
+from common.strict_http import descriptors
 
 log = logs.get(__name__)
 
@@ -181,6 +183,9 @@ SANIC_SETTINGS: Mapping[str, Any] = {
     "WEBSOCKET_PING_TIMEOUT": 20,
 }
 
+NETWORK_CONNECTIONS = 200
+"""Of one address, or of one /64, on the LAN at once; from a proxy of ours any number."""
+
 RESTART_AFTER_S = 1.0
 NEW_WITHIN_S = 1.0
 
@@ -200,6 +205,7 @@ def create_app(deps: Deps, name: str = "wallport-api") -> Sanic[Any, Any]:
     config.update(SANIC_SETTINGS)
     app: Sanic[Any, Any] = Sanic(name, config=config, configure_logging=False, error_handler=ProblemHandler())
     app.ctx.deps = deps
+    app.ctx.crowd = Crowd(descriptors(), NETWORK_CONNECTIONS, deps.settings.trusted_proxies)
     app.ctx.hub = Hub(deps.state)
     app.ctx.logins = Logins(deps.store)
     app.ctx.trail = Trail(deps.store, deps.settings.audit_days)

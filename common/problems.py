@@ -20,6 +20,7 @@ TITLES: Mapping[str, str] = {
     "body_too_large": "The request is too large",
     "upgrade_required": "This is a websocket",
     "too_many_attempts": "Too many attempts",
+    "overloaded": "Too busy",
     "internal": "Something went wrong here",
     "redis_unavailable": "Redis is unavailable",
     "store_unavailable": "The database is unavailable",

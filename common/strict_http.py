@@ -9,12 +9,15 @@ begin anew with each byte, so they end no request that comes one byte at a time.
 
 import asyncio
 import re
-from typing import Any
+import resource
+from typing import Any, ClassVar
 
 from sanic.compat import Header
 from sanic.exceptions import BadRequest, RequestTimeout
 from sanic.http import Http, Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
+
+from common.crowd import Crowd, Overloaded
 
 BODY_WITHIN_S = 30.0
 """From the end of the head to the end of the body, unless the handler gives it more time: what Sanic reads whole has
@@ -22,6 +25,9 @@ BODY_WITHIN_S = 30.0
 
 LINGER_S = 2.0
 """For the rest of a body whose request is answered: a client that is closed on at once may miss the answer."""
+
+FEW_DESCRIPTORS, MANY_DESCRIPTORS = 1024, 1 << 20
+"""Where the system does not tell, and where it names no limit."""
 
 LONGEST_CHUNK_LINE = 64  # bytes of a chunk's size and extension; Sanic's own limit
 
@@ -56,11 +62,23 @@ def fault_of(head: bytes) -> str | None:
     return None
 
 
+def descriptors() -> int:
+    """How many files and sockets this process may have open."""
+    try:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except OSError:  # a sandbox that does not let us ask
+        return FEW_DESCRIPTORS
+    return soft if soft != resource.RLIM_INFINITY else MANY_DESCRIPTORS
+
+
 class StrictHttp(Http):
     __slots__ = ("_body_until", "_lingers_until")
 
     def init_for_request(self) -> None:
         _untyped(super()).init_for_request()
+        crowd = _untyped(self).protocol.crowd
+        if crowd is not None:
+            crowd.waits(_untyped(self).protocol)
         self._body_until = self._lingers_until = 0.0  # on the loop's clock; from the end of the head on
 
     def give_time(self, within_s: float) -> None:
@@ -80,7 +98,22 @@ class StrictHttp(Http):
             http.keep_alive = False
             http.request_body = None  # whatever follows is not looked at
             raise BadRequest(fault)
+        self._enter(http)
         self.give_time(BODY_WITHIN_S)
+
+    def _enter(self, http: Any) -> None:
+        """Raise Overloaded if the request is not one of those that descriptors are left for."""
+        protocol = http.protocol
+        crowd: Crowd[Any] | None = protocol.crowd
+        if crowd is None:
+            return
+        if http.request.path in protocol.kept_paths:
+            return  # it may be cut until it has proven who it is
+        crowd.serves(protocol)
+        if crowd.is_full and not crowd.is_kept(protocol):
+            http.keep_alive = False
+            http.request_body = None
+            raise Overloaded
 
     async def read(self) -> bytes | None:
         http = _untyped(self)
@@ -149,16 +182,36 @@ class _Fields(Header):
 
 
 class StrictProtocol(WebSocketProtocol):
-    __slots__ = ("has_asked",)
+    """`app.ctx.crowd`, where there is one, is told of each connection, and says which must go."""
+
+    __slots__ = ("crowd", "has_asked")
     HTTP_CLASS = StrictHttp
+    is_kept: ClassVar[bool] = False
+    """Whether descriptors are kept for all connections of this listener."""
+    kept_paths: ClassVar[frozenset[str]] = frozenset()
+    """For who asks for these there are descriptors left when there are none for others."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.has_asked = False  # the first byte of a request has come
+        self.crowd: Crowd[Any] | None = getattr(self.app.ctx, "crowd", None)
 
     def connection_made(self, transport: Any) -> None:
         _untyped(super()).connection_made(transport)
         self.loop.call_later(self.request_timeout, self._close_if_unused)
+        if self.crowd is None:
+            return
+        peer = transport.get_extra_info("peername")
+        goes = self.crowd.come(self, peer[0] if isinstance(peer, tuple) else None)
+        if self.is_kept:
+            self.crowd.keep(self)
+        if goes is not None and goes.transport is not None:
+            goes.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _untyped(super()).connection_lost(exc)
+        if self.crowd is not None:
+            self.crowd.gone(self)
 
     def data_received(self, data: bytes) -> None:
         before = self._time

@@ -15,11 +15,13 @@ from sanic.exceptions import SanicException
 
 from common import cors, logs, redis_door
 from common.clock import SystemClock
+from common.crowd import Crowd
 from common.errors import AppError, RedisUnavailable
 from common.health import Health, Status
 from common.metrics import HealthCollector, MetricsListener
 from common.problems import MEDIA_TYPE
-from relay.adapters.listener import bind, serving, until_told_to_stop
+from common.strict_http import descriptors
+from relay.adapters.listener import TUNNEL_PATH, bind, serving, until_told_to_stop
 from relay.adapters.presence import RedisPresence
 from relay.adapters.registry import ThreadedRegistry, open_registry
 from relay.adapters.sanic_response import SanicAnswer
@@ -33,7 +35,7 @@ from relay.handlers.enroll import enroll, rotate_key
 from relay.handlers.link import TunnelLink
 from relay.handlers.public import Public
 from relay.handlers.tunnel import Tunnels, check_fences, check_links
-from relay.limits import Cancels, RelayLimits
+from relay.limits import AtOnce, Cancels, RelayLimits
 from relay.metrics import Metrics
 from relay.ports import UpgradeRefused, WebServer
 from relay.problems import code_of, extra_fields, of_error, problem
@@ -105,7 +107,14 @@ def create_app(settings: Settings, limits: RelayLimits | None = None) -> Sanic[A
         }
     )
     limits = limits or settings.limits
-    server = WebServer(check_upgrade=check_upgrade, upgrade=upgrade, answer=SanicAnswer)
+    crowd: Crowd[Any] = Crowd(descriptors(), limits.network_connections, settings.trusted_proxies)
+    app.ctx.crowd = crowd
+    server = WebServer(
+        check_upgrade=check_upgrade,
+        upgrade=upgrade,
+        answer=SanicAnswer,
+        keep=lambda request: crowd.keep(request.transport.get_protocol()),
+    )
     sites: Sites[TunnelLink] = Sites()
     arrivals, metrics, logins = Arrivals(limits.most_waiting), Metrics(), LoginThrottle()
     register = ThreadedRegistry(open_registry(settings.database_url))
@@ -125,7 +134,7 @@ def create_app(settings: Settings, limits: RelayLimits | None = None) -> Sanic[A
         arrivals=arrivals,
         cors_origins=settings.cors_origins,
     )
-    carriage = Carriage(server, limits, metrics, Cancels(limits.cancels_per_10_s))
+    carriage = Carriage(server, limits, metrics, Cancels(limits.cancels_per_10_s), AtOnce(limits.network_connections))
     public = Public(carriage, sites, arrivals, register, presence, settings.trusted_proxies)
     _add_routes(app, parts, public, settings.origin)
     app.exception(Exception)(_answer_error)
@@ -161,7 +170,7 @@ def _add_routes(app: Sanic[Any, Any], parts: Parts, public: Public, origin: str)
 
     for handler in (tunnel, site):
         handler.is_websocket = True  # type: ignore[attr-defined]  # Sanic: it answers by itself, see sanic_response.py
-    app.add_route(tunnel, "/tunnel", methods=["GET"])
+    app.add_route(tunnel, TUNNEL_PATH, methods=["GET"])
     app.add_route(site, "/s/<site>", methods=sorted(METHODS), stream=True, name="site_root")
     app.add_route(site, "/s/<site>/<path:path>", methods=sorted(METHODS), stream=True, name="site")
     app.add_route(enrolment, "/enroll", methods=["POST"])

@@ -5,6 +5,8 @@ are in common/tunnel/limits.py.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from common.errors import AppError
@@ -43,6 +45,10 @@ class RelayLimits:
     cancels_per_10_s: int = 50
     """Requests that one address gives up before they are answered: a page that is left gives up ten or so. Each still
     costs the box at home a thread for a moment (CVE-2023-44487)."""
+
+    network_connections: int = 200
+    """Of one network (an IPv4 address, the /64 of an IPv6 one) at once, and requests that came through our own proxies:
+    many phones share the address of one mobile network, each with a live push and a few requests."""
 
     site_wait_s: float = 8.0
     """For the tunnel of a site that was online seconds ago, by another relay process or before a restart: its edge
@@ -109,6 +115,38 @@ class Cancels:
         instants = self._by_address.get(address)
         if instants is not None and len(instants) == self._most and now - instants[0] < CANCEL_WINDOW_S:
             raise TooManyCancelled
+
+
+class TooManyAtOnce(AppError):
+    """This network has as many requests under way as it may."""
+
+    code = "too_many_connections"
+    is_retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests from this network are under way; wait a little.")
+
+
+class AtOnce:
+    """How many requests of each network are under way."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._by_network: dict[str, int] = {}  # bounded by the connections that there are
+
+    @contextmanager
+    def one_more(self, network: str) -> Iterator[None]:
+        """Count a request while it runs; raises TooManyAtOnce."""
+        running = self._by_network.get(network, 0)
+        if running >= self._most:
+            raise TooManyAtOnce
+        self._by_network[network] = running + 1
+        try:
+            yield
+        finally:
+            self._by_network[network] -= 1
+            if not self._by_network[network]:
+                del self._by_network[network]
 
 
 class SlowBody(AppError):

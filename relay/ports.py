@@ -138,12 +138,14 @@ class WebServer:
     """What the web server does with a request of its own; the request is passed through untouched.
 
     `check_upgrade(request)` raises UpgradeRefused and sends nothing. `upgrade(request, subprotocol)` answers 101 and
-    takes the connection over, or raises UpgradeRefused before anything is sent.
+    takes the connection over, or raises UpgradeRefused before anything is sent. `keep(request)`: its connection is an
+    edge's, for whom descriptors are kept.
     """
 
     check_upgrade: Callable[[Any], None]
     upgrade: Callable[[Any, str | None], Socket]
     answer: Callable[[Any], Answer]
+    keep: Callable[[Any], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,12 @@ STATUS = {
     "request_timeout": 408,
     "too_many_attempts": 429,
     "too_many_cancelled": 429,
+    "too_many_connections": 429,
     "fields_too_large": 431,
     "site_offline": 503,
     "token_key_unknown": 503,
     "relay_stopping": 503,
+    "overloaded": 503,
     "redis_unavailable": 503,
     "store_unavailable": 503,
 }

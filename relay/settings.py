@@ -93,6 +93,9 @@ def _limits(reader: Reader) -> RelayLimits:
             "WALLPORT_RELAY_SITE_BYTES_PER_S", usual.site_bytes_per_s, lowest=65_536, highest=100 * GIB
         ),
         cancels_per_10_s=reader.integer("WALLPORT_RELAY_CANCELS", usual.cancels_per_10_s, lowest=1, highest=10_000),
+        network_connections=reader.integer(
+            "WALLPORT_RELAY_NETWORK_CONNECTIONS", usual.network_connections, lowest=1, highest=1_000_000
+        ),
         site_wait_s=seconds("WALLPORT_RELAY_SITE_WAIT_S", usual.site_wait_s, 0, 30),
         most_waiting=reader.integer("WALLPORT_RELAY_MOST_WAITING", usual.most_waiting, lowest=0, highest=100_000),
         reconnect_spread_s=seconds("WALLPORT_RELAY_RECONNECT_SPREAD_S", usual.reconnect_spread_s, 0, 300),

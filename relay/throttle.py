@@ -10,11 +10,11 @@ buckets:
 A network is an IPv4 address or the /64 of an IPv6 one. All tables are bounded. Single-threaded: the event loop owns it.
 """
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from common.crowd import network_of
 from common.errors import AppError
 
 NETWORK_TRIES, NETWORK_EVERY_S = 20, 3.0
@@ -97,12 +97,3 @@ class LoginThrottle:
         self._known[key] = now
         while len(self._known) > MOST_ENTRIES:
             self._known.popitem(last=False)
-
-
-def network_of(address: str) -> str:
-    """What is counted together; one name for all that is no address."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)

@@ -46,6 +46,7 @@ class LanProtocol(StrictProtocol):
 class RelayProtocol(StrictProtocol):
     __slots__ = ()
     origin: ClassVar[Origin] = Origin.RELAY
+    is_kept = True  # whatever the LAN does, the edge gets in
 
 
 def origin_of(request: Request) -> Origin:

@@ -24,6 +24,9 @@ from sanic.http import Stage
 from common.errors import AppError
 from common.strict_http import StrictProtocol
 
+TUNNEL_PATH = "/tunnel"
+"""The edges' way in."""
+
 BACKLOG = 1024
 """Connections not yet accepted: after a restart all edges dial within seconds."""
 
@@ -44,6 +47,13 @@ QUIET_S = 1.0
 answer: else the close could meet the next request on its way."""
 
 STEP_S = 0.02
+
+
+class RelayProtocol(StrictProtocol):
+    """Edges and phones come in by one door; who is who is seen by what they ask for."""
+
+    __slots__ = ()
+    kept_paths = frozenset({TUNNEL_PATH})
 
 
 class ListenerUnusable(AppError):
@@ -89,7 +99,7 @@ async def serving(app: Sanic[Any, Any], sock: socket.socket) -> AsyncIterator[No
     server: Any = await app.create_server(
         sock=sock,
         backlog=BACKLOG,
-        protocol=StrictProtocol,
+        protocol=RelayProtocol,
         return_asyncio_server=True,
         asyncio_server_kwargs={"start_serving": False},  # not before the start listeners are through
     )

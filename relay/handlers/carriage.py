@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from relay.limits import Cancels, RelayLimits
+from relay.limits import AtOnce, Cancels, RelayLimits
 from relay.metrics import Metrics
 from relay.ports import WebServer
 
@@ -13,3 +13,4 @@ class Carriage:
     limits: RelayLimits
     metrics: Metrics
     cancels: Cancels
+    at_once: AtOnce

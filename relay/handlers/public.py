@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from sanic import Request
 
+from common.crowd import network_of
 from common.errors import RedisUnavailable
 from common.tunnel.errors import BadPayload, StreamRefused
 from relay.door import Network, admit, client_address
@@ -62,7 +63,8 @@ class Public:
         link.gate.admit(admitted, address, now=time.time(), steady_now=link.loop.time())
         protocol = public_ws if admitted.is_websocket else public_http
         try:
-            await protocol.carry(self._carriage, request, admitted, address, link)
+            with self._carriage.at_once.one_more(network_of(address)):
+                await protocol.carry(self._carriage, request, admitted, address, link)
         except (StreamRefused, BadPayload) as exc:
             raise StreamFailed(exc.error, exc.message) from exc
 

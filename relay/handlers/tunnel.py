@@ -102,6 +102,7 @@ class Tunnels:
             log.warning("handshake_failed", reason=failure.message, detail=failure.detail)
             await self._refuse(socket, ErrorCode.CALM_DOWN, "the relay's register is not available")
         else:
+            self._server.keep(request)
             self._metrics.tunnels_opened.inc()
             self._metrics.handshake_seconds.observe(socket.loop.time() - began_at)
             await self._carry(link)

@@ -58,6 +58,7 @@ def test_unit_is_hardened_and_restarts(product: str) -> None:
     assert section["ProtectSystem"] == ["strict"]
     assert section["NoNewPrivileges"] == ["yes"]
     assert section["CapabilityBoundingSet"] == [""]
+    assert int(section["LimitNOFILE"][0]) >= 1024
     assert ("IPAddressDeny" in section) == (product != "edge")
 
 

@@ -270,3 +270,29 @@ def test_plain_http_leads_to_tls_and_serves_certificate_challenges(proxy: Proxy,
         redirect = client.get("/s/home/?a=1", headers={"Host": "wallport.test"})
     assert redirect.status_code == 308
     assert redirect.headers["location"] == "https://wallport.test/s/home/?a=1"
+
+
+@pytest.mark.parametrize("side", ["relay", "lan"])
+def test_a_64_is_counted_as_one(side: str, tmp_path: Path, authority: CertificateAuthority) -> None:
+    """The shipped configuration, told by a field which address a request comes from."""
+    issued = authority.issue("127.0.0.1")
+    template = tmp_path / f"{side}.conf"
+    told = "server {\n    set_real_ip_from 127.0.0.1;\n    real_ip_header X-Test-Address;\n"
+    template.write_text((TEMPLATES / f"{side}.conf").read_text().replace("server {\n", told))
+    with reserved_port() as https, reserved_port() as http, reserved_port() as upstream:
+        rendered = values(tmp_path, issued, f"127.0.0.1:{https}", f"127.0.0.1:{http}", f"127.0.0.1:{upstream}")
+        tls = ssl.create_default_context(cafile=str(authority.certificate))
+        with (
+            servers.nginx(tmp_path / "nginx", {template: rendered}, [https]),
+            http_upstream(upstream),
+            httpx.Client(base_url=f"https://127.0.0.1:{https}", verify=tls, trust_env=False) as client,
+        ):
+
+            def statuses(addresses: list[str]) -> set[int]:
+                path = "/enroll" if side == "relay" else "/"
+                return {client.post(path, headers={"X-Test-Address": one}).status_code for one in addresses}
+
+            flood = 400 if side == "lan" else 14
+            assert statuses([f"2001:db8:a:a::{at:x}" for at in range(1, flood)]) == {200, 429}
+            assert statuses([f"2001:db8:a:{at:x}::1" for at in range(0xB, 0x1B)]) == {200}
+            assert statuses([f"192.0.2.{at}" for at in range(1, 20)]) == {200}

@@ -28,7 +28,7 @@ from edge.self_check import Finding, Judge
 from relay.adapters.registry import Registry, open_registry
 from tests.kit import site_tokens
 from tests.kit.ports import reserved_port
-from tests.kit.process import ServerProcess, accepts
+from tests.kit.process import ServerProcess, accepts, program
 from tests.kit.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
@@ -143,7 +143,8 @@ class Impatient(Judge):
 @contextmanager
 def relay(folder: Path, redis_url: str, **own: int | str) -> Iterator[Relay]:
     """`own` are settings of the relay without their common beginning, in lower case (`site_requests=4`), or shared ones
-    by their whole name."""
+    by their whole name; but `descriptors` is how many files and sockets it may have open."""
+    descriptors = own.pop("descriptors", None)
     folder.mkdir(parents=True, exist_ok=True)
     with reserved_port() as port:
         settings = {
@@ -157,16 +158,19 @@ def relay(folder: Path, redis_url: str, **own: int | str) -> Iterator[Relay]:
                 for name, value in own.items()
             },
         }
-        process = relay_process(settings, folder / "relay.log", lambda: accepts(port))
+        process = relay_process(settings, folder / "relay.log", lambda: accepts(port), descriptors)
         registry = open_registry(settings["WALLPORT_RELAY_DATABASE_URL"])
         with process.running():
             yield Relay(process, port, registry, settings)
         registry.close()
 
 
-def relay_process(settings: Mapping[str, str], log_file: Path, is_ready: Callable[[], bool]) -> ServerProcess:
+def relay_process(
+    settings: Mapping[str, str], log_file: Path, is_ready: Callable[[], bool], descriptors: int | str | None = None
+) -> ServerProcess:
     """`wallport-relay run` with these settings and no other."""
-    command = ["env", *_foreign_settings(), *[f"{name}={value}" for name, value in settings.items()]]
+    limit = [program("prlimit"), f"--nofile={descriptors}:{descriptors}"] if descriptors is not None else []
+    command = [*limit, "env", *_foreign_settings(), *[f"{name}={value}" for name, value in settings.items()]]
     return ServerProcess([*command, sys.executable, "-m", "relay", "run"], log_file, is_ready)
 
 

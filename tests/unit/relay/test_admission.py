@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from common.crowd import network_of
 from common.errors import AppError
 from relay.admission import MOST_REMEMBERED, Gate, TokenRefused, bearer
 from relay.door import Admitted
-from relay.throttle import NETWORK_TRIES, SITE_TRIES, LoginThrottle, TooManyAttempts, network_of
+from relay.throttle import NETWORK_TRIES, SITE_TRIES, LoginThrottle, TooManyAttempts
 
 NOW = 1_800_000_000.0
 HERE = "192.0.2.1"
