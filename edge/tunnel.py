@@ -50,6 +50,13 @@ class ApiUnavailable(AppError):
     is_retryable = True
 
 
+class NoThreadLeft(AppError):
+    """The system lets this process have no more threads (`TasksMax`, `pids_limit`)."""
+
+    code = "no_thread_left"
+    is_retryable = True
+
+
 class WebsocketRefused(AppError):
     """The api answered the upgrade with plain HTTP."""
 
@@ -179,10 +186,16 @@ class ApiWebsocket(Protocol):
         ...
 
     def close(self, code: int | None, reason: str) -> None:
-        """Close towards the api; waits up to 2 s for its part."""
+        """Close towards the api; waits up to 2 s for its part, which the thread in `receive` sees."""
         ...
 
-    def abort(self) -> None: ...
+    def abort(self) -> None:
+        """Cut the connection; whoever waits on it fails at once."""
+        ...
+
+    def finish(self) -> None:
+        """Let go of the connection; for who receives, as the last thing, or for who never began to."""
+        ...
 
 
 class LocalApi(Protocol):

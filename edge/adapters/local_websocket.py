@@ -1,31 +1,51 @@
-"""A websocket to the site's own api over its unix socket, by `websockets.sync`.
+"""A websocket to the site's own api over its unix socket: the protocol of `websockets` without its I/O.
 
-Raises ApiUnavailable and WebsocketRefused in place of the library's exceptions. Opened by local_api.py.
+The library's own client starts a thread for each connection, which would be the third of every live push. Here the two
+that carry it send and receive themselves. Both parse and frame under a lock that nobody holds over I/O; a second one
+keeps what is sent in order. Raises ApiUnavailable and WebsocketRefused in place of the library's exceptions. Opened by
+local_api.py.
 """
 
 import contextlib
 import socket
+import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
 from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
 
 from edge.tunnel import ApiUnavailable, Pairs, WebsocketRefused
 
 OPEN_TIMEOUT_S = 5.0
 """The api accepts at once or not at all: it is on this machine."""
 
+CLOSE_TIMEOUT_S = 2.0
+"""For the api's part of the closing handshake."""
+
 LONGEST_MESSAGE = 1024 * 1024  # bytes of one websocket message, as everywhere on the way
+
+PIECE = 64 * 1024  # bytes that are read at once
 
 
 class UnixWebsocket:
     """`edge.tunnel.ApiWebsocket`; its documentation is there."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
-        self.subprotocol: str | None = connection.subprotocol
+    def __init__(self, raw: socket.socket, protocol: ClientProtocol) -> None:
+        self._socket = raw
+        self._protocol = protocol
+        self._lock = threading.Lock()  # guards the protocol and `_messages`; never held over I/O
+        self._sending = threading.Lock()  # held from framing until it is sent
+        self._messages: deque[tuple[bytes, bool]] = deque()  # bounded by what one read brings
+        self._pieces: list[bytes | bytearray | memoryview] = []  # bounded by the protocol's max_size
+        self._is_text = False
+        self._has_ended = threading.Event()  # nothing more will come
 
     @classmethod
     def over(cls, raw: socket.socket, target: str, fields: Pairs) -> "UnixWebsocket":
@@ -33,57 +53,125 @@ class UnixWebsocket:
         offered = [
             name.strip() for key, value in fields if key == "sec-websocket-protocol" for name in value.split(",")
         ]
-        others = [(key, value) for key, value in fields if key not in ("sec-websocket-protocol", "host")]
+        protocol = ClientProtocol(
+            parse_uri(f"ws://localhost{target}"),
+            subprotocols=[Subprotocol(name) for name in offered] or None,
+            max_size=LONGEST_MESSAGE,
+        )
+        request = protocol.connect()
+        for key, value in fields:
+            if key not in ("sec-websocket-protocol", "host"):
+                request.headers[key] = value
+        websocket = cls(raw, protocol)
         try:
             with _translated():
-                connection = connect(
-                    f"ws://localhost{target}",
-                    sock=raw,
-                    subprotocols=[Subprotocol(name) for name in offered] or None,
-                    additional_headers=others,
-                    user_agent_header=None,
-                    compression=None,
-                    proxy=None,
-                    open_timeout=OPEN_TIMEOUT_S,
-                    ping_interval=None,  # both ends are on this machine: a dead peer's socket closes
-                    close_timeout=2.0,
-                    max_size=LONGEST_MESSAGE,
-                    max_queue=4,
-                ).__enter__()
+                protocol.send_request(request)
+                websocket._shake_hands()
         except (ApiUnavailable, WebsocketRefused):
             raw.close()
             raise
-        return cls(connection)
+        return websocket
+
+    @property
+    def subprotocol(self) -> str | None:
+        return self._protocol.subprotocol
 
     def send(self, data: bytes, is_text: bool) -> None:
-        with _translated():
-            self._connection.send(data, text=is_text)
+        with _translated(), self._sending:
+            with self._lock:
+                if self._protocol.state is not OPEN:
+                    raise ApiUnavailable("the api closed the websocket")
+                if is_text:
+                    self._protocol.send_text(data)
+                else:
+                    self._protocol.send_binary(data)
+                outgoing = self._protocol.data_to_send()
+            self._send_all(outgoing)
 
     def receive(self) -> tuple[bytes, bool] | None:
         """The next message and whether it is text; None once it is closed: see `closed_with`."""
         try:
             with _translated():
-                message = self._connection.recv()
+                while not self._messages:
+                    if self._has_ended.is_set():
+                        return None
+                    self._read()
         except ApiUnavailable:
+            self._has_ended.set()
             return None
-        return (message.encode("utf-8"), True) if isinstance(message, str) else (message, False)
+        return self._messages.popleft()
 
     @property
     def closed_with(self) -> tuple[int | None, str] | None:
         """Code (None for none) and reason the api closed with; None when the connection was lost or we closed it."""
-        received = self._connection.protocol.close_rcvd
+        received = self._protocol.close_rcvd
         if received is None:
             return None
         return (None if received.code == 1005 else received.code), received.reason
 
     def close(self, code: int | None, reason: str) -> None:
-        """Close towards the api; waits up to 2 s for its part."""
-        with contextlib.suppress(WebSocketException, OSError):
-            self._connection.close(code, reason)  # type: ignore[arg-type]  # None is not declared: a close without code
+        """Close towards the api; waits up to 2 s for its part, which the thread in `receive` sees."""
+        with contextlib.suppress(WebSocketException, OSError), self._sending:
+            with self._lock:
+                if self._protocol.state is OPEN:
+                    self._protocol.send_close(code, reason)
+                outgoing = self._protocol.data_to_send()
+            self._send_all(outgoing)
+        self._has_ended.wait(CLOSE_TIMEOUT_S)
 
     def abort(self) -> None:
         with contextlib.suppress(OSError):
-            self._connection.socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def finish(self) -> None:
+        self.abort()  # frees who is sending
+        with self._sending:
+            self._socket.close()
+
+    def _shake_hands(self) -> None:
+        """Send the request and read the answer; raises the library's exceptions, or TimeoutError."""
+        deadline = time.monotonic() + OPEN_TIMEOUT_S
+        self._send_all(self._protocol.data_to_send())
+        while self._protocol.state is not OPEN:
+            if self._protocol.handshake_exc is not None:
+                raise self._protocol.handshake_exc
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            self._read()
+        self._socket.settimeout(None)
+
+    def _read(self) -> None:
+        """Wait for bytes and take them; answers pings and the api's goodbye."""
+        data = self._socket.recv(PIECE)
+        with self._lock:
+            if data:
+                self._protocol.receive_data(data)
+            else:
+                self._protocol.receive_eof()
+                self._has_ended.set()
+            for event in self._protocol.events_received():
+                if isinstance(event, Frame):
+                    self._keep(event)
+            outgoing = self._protocol.data_to_send()
+            if self._protocol.close_rcvd is not None or self._protocol.parser_exc is not None:
+                self._has_ended.set()
+        if outgoing:
+            with self._sending:
+                self._send_all(outgoing)
+
+    def _keep(self, frame: Frame) -> None:
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            return
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+        self._pieces.append(frame.data)
+        if frame.fin:
+            self._messages.append((b"".join(self._pieces), self._is_text))
+            self._pieces.clear()
+
+    def _send_all(self, outgoing: list[bytes]) -> None:
+        for data in outgoing:
+            if data:  # b"" asks for the end of the connection, which `abort` sees to
+                self._socket.sendall(data)
 
 
 @contextmanager
@@ -95,7 +183,5 @@ def _translated() -> Iterator[None]:
         raise WebsocketRefused(
             response.status_code, list(response.headers.raw_items()), bytes(response.body or b"")
         ) from exc
-    except ConnectionClosed as exc:
-        raise ApiUnavailable("the api closed the websocket", detail=str(exc)) from exc
     except (WebSocketException, OSError) as exc:
         raise ApiUnavailable("the api does not answer", detail=f"{type(exc).__name__}: {exc}") from exc

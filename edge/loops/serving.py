@@ -17,7 +17,7 @@ from common.tunnel.events import DataReceived, MessageReceived, WebsocketClosed
 from common.tunnel.frames import Kind
 from edge.dispatch import Refusal, answer_fields, api_fields, body_size, refusal
 from edge.loops.streams import Stream, StreamGone
-from edge.tunnel import ApiUnavailable, ApiWebsocket, Exchange, LocalApi, WebsocketRefused
+from edge.tunnel import ApiUnavailable, ApiWebsocket, Exchange, LocalApi, NoThreadLeft, WebsocketRefused
 
 SMALL_ANSWER = 64 * 1024
 """Bytes of an answer that is read whole before its head is sent, so that both travel in one message."""
@@ -45,6 +45,9 @@ def serve(stream: Stream, api: LocalApi, submit: Callable[[Callable[[], None]], 
         if not stream.is_gone:  # else it was cut off because of that
             log.info("api_failed", reason=exc.message, detail=exc.detail)
         stream.reset(ErrorCode.UPSTREAM, exc.message)
+    except NoThreadLeft as exc:
+        log.warning("no_thread_left", detail=exc.detail)
+        stream.reset(ErrorCode.CALM_DOWN, exc.message)
     except BadPayload as exc:
         stream.reset(ErrorCode.UPSTREAM, f"the api's answer cannot travel: {exc.message}")
     except Exception:  # the handler of one inbound message
@@ -127,15 +130,18 @@ def _serve_websocket(stream: Stream, api: LocalApi, submit: Callable[[Callable[[
     except WebsocketRefused as exc:
         stream.send_whole(exc.status, answer_fields(list(exc.fields)), exc.body)
         return
-    is_downward_done = threading.Event()
+    is_downward_done, is_downward_begun = threading.Event(), False
     try:
         stream.on_gone(websocket.abort)
         chosen = websocket.subprotocol
         stream.send_headers(101, (("sec-websocket-protocol", chosen),) if chosen is not None else ())
         submit(lambda: _send_down(stream, websocket, is_downward_done))
+        is_downward_begun = True
         _send_up(stream, websocket)
     finally:
         websocket.abort()
+        if not is_downward_begun:
+            websocket.finish()
     is_downward_done.wait(1.0)  # its goodbye may be on the way
 
 
@@ -170,4 +176,5 @@ def _send_down(stream: Stream, websocket: ApiWebsocket, done: threading.Event) -
     except StreamGone:
         pass
     finally:
+        websocket.finish()
         done.set()

@@ -35,7 +35,7 @@ from edge.loops.sender import Sender
 from edge.loops.serving import serve
 from edge.loops.streams import Stream
 from edge.loops.workers import Workers
-from edge.tunnel import LocalApi, RelaySocket, RelayUnavailable
+from edge.tunnel import LocalApi, NoThreadLeft, RelaySocket, RelayUnavailable
 
 RECEIVE_S = 0.25
 """A read returns at least so often, to see that the process stops; data wakes it at once."""
@@ -168,7 +168,20 @@ class TunnelSession:
                 self._handle(event, opened)
             self._sender.hand_over()
         for stream in opened:
-            self._workers.submit(partial(self._serve, stream))
+            try:
+                self._workers.submit(partial(self._serve, stream))
+            except NoThreadLeft as exc:
+                self._refuse(stream, exc)
+
+    def _refuse(self, stream: Stream, why: NoThreadLeft) -> None:
+        """Safe to try again: nothing was begun."""
+        self._health.count("relay_requests_refused")
+        log.warning("no_thread_left", detail=why.detail)
+        with self.lock:
+            self._running -= 1
+            self.connection.reset(stream.opened.stream_id, ErrorCode.REFUSED, why.message)
+            self._streams.pop(stream.opened.stream_id, None)
+            self._sender.hand_over()
 
     def _serve(self, stream: Stream) -> None:
         try:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from types import TracebackType
 
+from edge.tunnel import NoThreadLeft
+
 
 class Workers:
     """At most `most` threads; leaving the context waits until all work is done."""
@@ -21,14 +23,20 @@ class Workers:
         self.idle = 0
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Have `work` done, which must not raise. It waits for a thread if all are busy; never blocks the caller."""
+        """Have `work` done, which must not raise. It waits for a thread if all are busy; never blocks the caller.
+
+        Raises NoThreadLeft, and does nothing, when one more may be started and cannot.
+        """
         with self._lock:
             if self.idle > 0:
                 self.idle -= 1
             elif len(self._threads) < self._most:
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as exc:  # Python's word for it
+                    raise NoThreadLeft("the system allows no more threads", detail=str(exc)) from exc
                 self._threads.add(thread)
-                thread.start()
         self._waiting.put(work)
 
     def __enter__(self) -> "Workers":
