@@ -135,8 +135,21 @@ def of_error(error: AppError) -> Problem:
     if retry_after_s is not None:
         answer.headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))
     if answer.status == 401:
-        answer.headers["www-authenticate"] = 'Bearer realm="wallport"'
+        answer.headers["www-authenticate"] = CHALLENGE
     return answer
+
+
+CHALLENGE = 'Bearer realm="wallport"'
+
+
+def of_token(answer: Problem) -> Problem:
+    """The same for a request that came with a token: says that this token is not valid any more, whatever it is tried
+    for (RFC 6750 §3.1). The relay's door learns by that of logins that have ended. A wrong password is something else.
+    """
+    if answer.status != 401 or answer.body["code"] not in ("invalid_token", "login_required"):
+        return answer
+    told = {**answer.headers, "www-authenticate": f'{CHALLENGE}, error="invalid_token"'}
+    return Problem(answer.status, answer.body, told)
 
 
 def command_path(command_id: str) -> str:

@@ -2,12 +2,14 @@
 
 A request passes with a valid token of that very site, or with a ticket where browsers cannot send a token, or when it
 goes to a login path, as often as throttle.py lets it. The key that tells a site's tokens comes from its edge, in HELLO,
-and cannot make any. Who a token is for and what it opens is not looked at: the site's api checks everything itself.
+and cannot make any. Who a token is for and what it opens is not looked at: the site's api checks everything itself, and
+when it refuses a token, the door learns that its login has ended.
 """
 
 import hashlib
+import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
@@ -33,6 +35,13 @@ TICKET_PATHS = frozenset(
 
 MOST_REMEMBERED = 64
 """Tokens of one site that were found valid lately: a household's. Signatures cost 0.1 ms, and apps ask each second."""
+
+MOST_REFUSED = 256
+"""Tokens of one site that it refused lately, though they are signed and not expired: of logins that have ended."""
+
+REFUSED_FOR_S = 900.0
+"""Then the site is asked again: an access token is over by then, and an API token that was refused by mistake, such as
+while the clock at home was wrong, is not lost."""
 
 MOST_PARAMETERS = 100  # of a query with a ticket; real ones have three
 
@@ -93,6 +102,7 @@ class Gate:
         self._throttle = throttle
         self._is_self_check = is_self_check
         self._remembered: OrderedDict[bytes, float] = OrderedDict()  # SHA-256 of a valid token → until when it is
+        self._refused: OrderedDict[bytes, float] = OrderedDict()  # of one that the site refuses → until when we do
 
     def admit(self, request: Admitted, address: str, *, now: float, steady_now: float) -> None:
         """Return if the request may travel. `now` is Unix seconds, `steady_now` any that are steady.
@@ -118,12 +128,27 @@ class Gate:
             raise TokenRefused(path)
         self._throttle.note_valid(self._site_id, address, steady_now)
 
+    def note_answer(self, request: Admitted, status: int, fields: Iterable[tuple[str, str]], now: float) -> None:
+        """The site has answered: a token that it calls invalid is refused here from now on. `now` is Unix seconds."""
+        path = request.target.partition("?")[0]
+        authorization = next((value for name, value in request.fields if name == "authorization"), None)
+        if status != 401 or authorization is None or (request.method == "POST" and path in LOGIN_PATHS):
+            return
+        if any(name == "www-authenticate" and _SAYS_INVALID.search(value) for name, value in fields):
+            digest = _digest(bearer(authorization))
+            self._remembered.pop(digest, None)
+            self._refused[digest] = now + REFUSED_FOR_S
+            if len(self._refused) > MOST_REFUSED:
+                self._refused.popitem(last=False)
+
     def _is_by_edge(self, request: Admitted, path: str, authorization: str) -> bool:
         is_plain = request.method == "GET" and not request.is_websocket and not request.has_body
         return is_plain and self._is_self_check is not None and self._is_self_check(path, authorization)
 
     def _is_token(self, check: TokenCheck, token: str, now: float) -> bool:
-        digest = hashlib.sha256(token.encode()).digest()
+        digest = _digest(token)
+        if self._refused.get(digest, 0.0) > now:
+            return False
         if self._remembered.get(digest, 0.0) > now:
             return True
         self._remembered.pop(digest, None)
@@ -134,6 +159,13 @@ class Gate:
         if len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
         return True
+
+
+_SAYS_INVALID = re.compile(r'^Bearer\b.*\berror="?invalid_token\b', re.IGNORECASE)  # RFC 6750 §3.1
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def bearer(authorization: str) -> str:

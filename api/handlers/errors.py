@@ -26,6 +26,8 @@ class ProblemHandler(ErrorHandler):
         self.log(request, exception)
         if isinstance(exception, AppError):
             problem = problems.of_error(exception)
+            if "authorization" in request.headers:
+                problem = problems.of_token(problem)
             if problem.status == 401 and legacy_app.is_path(request.path):
                 problem = problems.as_forbidden(problem)
             return problem_answer(problem)

@@ -1,8 +1,9 @@
 """A websocket to the site's own api over its unix socket: the protocol of `websockets` without its I/O.
 
 The library's own client starts a thread for each connection, which would be the third of every live push. Here the two
-that carry it send and receive themselves. Both parse and frame under a lock that nobody holds over I/O; a second one
-keeps what is sent in order. Raises ApiUnavailable and WebsocketRefused in place of the library's exceptions. Opened by
+that carry it send and receive themselves. Both parse and frame under a lock that nobody holds over I/O. A second one
+keeps what is sent in order, and the receiver never waits for it: an api that reads only after it is read from would
+wait for ever. Raises ApiUnavailable and WebsocketRefused in place of the library's exceptions. Opened by
 local_api.py.
 """
 
@@ -41,7 +42,8 @@ class UnixWebsocket:
         self._socket = raw
         self._protocol = protocol
         self._lock = threading.Lock()  # guards the protocol and `_messages`; never held over I/O
-        self._sending = threading.Lock()  # held from framing until it is sent
+        self._sending = threading.Lock()  # held from taking what is framed until it is sent
+        self._outgoing: list[bytes] = []  # framed, under `_lock`
         self._messages: deque[tuple[bytes, bool]] = deque()  # bounded by what one read brings
         self._pieces: list[bytes | bytearray | memoryview] = []  # bounded by the protocol's max_size
         self._is_text = False
@@ -77,16 +79,16 @@ class UnixWebsocket:
         return self._protocol.subprotocol
 
     def send(self, data: bytes, is_text: bool) -> None:
-        with _translated(), self._sending:
-            with self._lock:
-                if self._protocol.state is not OPEN:
-                    raise ApiUnavailable("the api closed the websocket")
-                if is_text:
-                    self._protocol.send_text(data)
-                else:
-                    self._protocol.send_binary(data)
-                outgoing = self._protocol.data_to_send()
-            self._send_all(outgoing)
+        with self._lock:
+            if self._protocol.state is not OPEN:
+                raise ApiUnavailable("the api closed the websocket")
+            if is_text:
+                self._protocol.send_text(data)
+            else:
+                self._protocol.send_binary(data)
+            self._outgoing += self._protocol.data_to_send()
+        with _translated():
+            self._flush()
 
     def receive(self) -> tuple[bytes, bool] | None:
         """The next message and whether it is text; None once it is closed: see `closed_with`."""
@@ -111,12 +113,12 @@ class UnixWebsocket:
 
     def close(self, code: int | None, reason: str) -> None:
         """Close towards the api; waits up to 2 s for its part, which the thread in `receive` sees."""
-        with contextlib.suppress(WebSocketException, OSError), self._sending:
+        with contextlib.suppress(WebSocketException, OSError):
             with self._lock:
                 if self._protocol.state is OPEN:
                     self._protocol.send_close(code, reason)
-                outgoing = self._protocol.data_to_send()
-            self._send_all(outgoing)
+                self._outgoing += self._protocol.data_to_send()
+            self._flush()
         self._has_ended.wait(CLOSE_TIMEOUT_S)
 
     def abort(self) -> None:
@@ -131,7 +133,8 @@ class UnixWebsocket:
     def _shake_hands(self) -> None:
         """Send the request and read the answer; raises the library's exceptions, or TimeoutError."""
         deadline = time.monotonic() + OPEN_TIMEOUT_S
-        self._send_all(self._protocol.data_to_send())
+        self._outgoing += self._protocol.data_to_send()
+        self._flush()
         while self._protocol.state is not OPEN:
             if self._protocol.handshake_exc is not None:
                 raise self._protocol.handshake_exc
@@ -151,12 +154,10 @@ class UnixWebsocket:
             for event in self._protocol.events_received():
                 if isinstance(event, Frame):
                     self._keep(event)
-            outgoing = self._protocol.data_to_send()
+            self._outgoing += self._protocol.data_to_send()
             if self._protocol.close_rcvd is not None or self._protocol.parser_exc is not None:
                 self._has_ended.set()
-        if outgoing:
-            with self._sending:
-                self._send_all(outgoing)
+        self._flush(must_wait=False)
 
     def _keep(self, frame: Frame) -> None:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
@@ -168,10 +169,19 @@ class UnixWebsocket:
             self._messages.append((b"".join(self._pieces), self._is_text))
             self._pieces.clear()
 
-    def _send_all(self, outgoing: list[bytes]) -> None:
-        for data in outgoing:
-            if data:  # b"" asks for the end of the connection, which `abort` sees to
-                self._socket.sendall(data)
+    def _flush(self, *, must_wait: bool = True) -> None:
+        """Send what is framed; unless it `must_wait`, leave that to who is sending, who looks again."""
+        while self._outgoing:
+            if not self._sending.acquire(blocking=must_wait):
+                return
+            try:
+                with self._lock:
+                    outgoing, self._outgoing = self._outgoing, []
+                for data in outgoing:
+                    if data:  # b"" asks for the end of the connection, which `abort` sees to
+                        self._socket.sendall(data)
+            finally:
+                self._sending.release()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ a known length are counted against it here and at the edge. How fast and how muc
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -52,6 +53,7 @@ async def carry(by: Carriage, request: Request, admitted: Admitted, client_addre
         if admitted.has_body:
             upload = asyncio.create_task(_send_body(request, stream, by.limits))
         head = await _head(stream, upload)
+        link.gate.note_answer(admitted, head.status, head.fields, time.time())
         answer = by.server.answer(request)
         head_at = stream.head_at or opened_at
         by.metrics.first_byte_seconds.observe(head_at - began_at)

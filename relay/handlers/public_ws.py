@@ -6,6 +6,7 @@ the tunnel.
 """
 
 import asyncio
+import time
 from collections import deque
 
 from sanic import Request
@@ -41,6 +42,7 @@ async def carry(by: Carriage, request: Request, admitted: Admitted, client_addre
     try:
         head = await stream.head()
         if head.status != 101:
+            link.gate.note_answer(admitted, head.status, head.fields, time.time())
             await send_on(by.server.answer(request), stream, head, admitted.site, is_head=False)
             return
         await _carry_messages(by.server.upgrade(request, _subprotocol(head)), stream)

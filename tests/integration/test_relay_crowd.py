@@ -30,7 +30,7 @@ def relay(tmp_path: Path, redis_server: RedisServer) -> Iterator[tunnel_stack.Re
         f"redis://127.0.0.1:{redis_server.port}/13",
         descriptors=DESCRIPTORS,
         network_connections=NETWORK_CONNECTIONS,
-        body_grace_s=20,
+        body_grace_s=10,
         site_requests=64,
     ) as running:
         yield running

@@ -18,6 +18,8 @@ from common.security.device_keys import decode_public_key
 from common.security.tokens import ACCESS, TICKET, TokenKey
 from relay.throttle import NETWORK_TRIES
 from tests.kit import site_tokens, tunnel_stack
+from tests.kit.api_client import PASSWORD, running_api
+from tests.kit.ports import reserved_port
 from tests.kit.servers import RedisServer
 from tests.kit.site_tokens import KEY
 from tests.kit.waiting import eventually
@@ -27,7 +29,11 @@ SITE = "home"
 
 @pytest.fixture(scope="module")
 def relay(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -> Iterator[tunnel_stack.Relay]:
-    with tunnel_stack.relay(tmp_path_factory.mktemp("relay"), f"redis://127.0.0.1:{redis_server.port}/7") as running:
+    url = f"redis://127.0.0.1:{redis_server.port}/7"
+    with (
+        reserved_port() as metrics,
+        tunnel_stack.relay(tmp_path_factory.mktemp("relay"), url, metrics=f"127.0.0.1:{metrics}") as running,
+    ):
         yield running
 
 
@@ -154,3 +160,46 @@ def login(relay: tunnel_stack.Relay, source: str) -> tuple[int, str]:
         while piece := sock.recv(4096):
             answer += piece
     return int(answer[9:12]), answer.decode()
+
+
+def test_a_token_of_a_login_that_has_ended_reaches_home_once(
+    tmp_path: Path, redis_server: RedisServer, relay: tunnel_stack.Relay
+) -> None:
+    """The real api refuses it, by which the door learns; as HTTP and as a websocket. The next login is let in."""
+    redis_url = f"redis://127.0.0.1:{redis_server.port}/7"
+    with running_api(tmp_path / "api", redis_url, f"sqlite://{tmp_path / 'store.sqlite'}") as api:
+        edge = tunnel_stack.Edge(tmp_path / "edge", api.settings.relay_socket)
+        edge.enrol(relay, "ended")
+        edge.start()
+        try:
+            url = relay.site_url("ended")
+
+            def status(token: str) -> int:
+                answer = httpx.get(f"{url}/api/v1/me", headers={"authorization": f"Bearer {token}"}, timeout=20)
+                return answer.status_code
+
+            def logged_in() -> str:
+                body = {"username": "viewer", "password": PASSWORD}
+                return str(api.lan.post("/api/v1/auth/login", json=body).json()["access_token"])
+
+            token = logged_in()
+            eventually(lambda: status(token) == 200, 20, f"the site being online: {edge.detail}")
+            assert api.lan.post("/api/v1/auth/logout", headers={"authorization": f"Bearer {token}"}).status_code == 204
+            before = carried(relay)
+            assert [status(token) for _ in range(20)] == [401] * 20
+            with pytest.raises(InvalidStatus) as caught:
+                connect(
+                    f"{relay.websocket_url('ended')}/api/v1/live",
+                    additional_headers={"authorization": f"Bearer {token}"},
+                    proxy=None,
+                )
+            assert caught.value.response.status_code == 401
+            assert carried(relay) == before + 1
+            assert status(logged_in()) == 200
+        finally:
+            edge.stop()
+
+
+def carried(relay: tunnel_stack.Relay) -> float:
+    """Requests that went on to a site."""
+    return relay.figure("wallport_relay_requests_total")

@@ -6,7 +6,7 @@ import pytest
 
 from common.crowd import network_of
 from common.errors import AppError
-from relay.admission import MOST_REMEMBERED, Gate, TokenRefused, bearer
+from relay.admission import MOST_REFUSED, MOST_REMEMBERED, REFUSED_FOR_S, Gate, TokenRefused, bearer
 from relay.door import Admitted
 from relay.throttle import NETWORK_TRIES, SITE_TRIES, LoginThrottle, TooManyAttempts
 
@@ -213,3 +213,56 @@ def test_the_tables_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         throttle.note_valid("a", f"192.0.2.{number}", 0.0)
         throttle.admit(f"site {number}", f"192.0.2.{number}", 0.0)
     assert len(throttle._known) == len(throttle._networks._buckets) == len(throttle._sites._buckets) == 10
+
+
+ENDED = (("www-authenticate", 'Bearer realm="wallport", error="invalid_token"'),)
+
+
+def asked(door: Gate, now: float = NOW) -> str:
+    """What becomes of a request with the valid token."""
+    try:
+        door.admit(request(authorization="Bearer token"), HERE, now=now, steady_now=0.0)
+    except AppError as exc:
+        return exc.code
+    return "passed"
+
+
+def test_a_token_that_the_site_refuses_is_refused_at_the_door() -> None:
+    """For as long as an access token may last; then the site is asked again."""
+    door = Gate("id-1", lambda _token, _is_ticket: NOW + 1e6, LoginThrottle())
+    assert asked(door) == "passed"
+    door.note_answer(request(authorization="Bearer token"), 401, ENDED, NOW)
+    assert asked(door) == "invalid_token"
+    door.admit(request(authorization="Bearer other"), HERE, now=NOW, steady_now=0.0)
+    assert asked(door, NOW + REFUSED_FOR_S - 1) == "invalid_token"
+    assert asked(door, NOW + REFUSED_FOR_S + 1) == "passed"
+
+
+@pytest.mark.parametrize(
+    ("answered", "status", "fields"),
+    [
+        (request(authorization="Bearer token"), 401, (("www-authenticate", 'Bearer realm="wallport"'),)),
+        (request(authorization="Bearer token"), 401, ()),
+        (request(authorization="Bearer token"), 200, ENDED),
+        (request(authorization="Bearer token"), 403, ENDED),
+        (request("/api/v1/auth/refresh", "POST", "Bearer token"), 401, ENDED),
+        (request("/api/v1/auth/login", "POST", "Bearer token"), 401, ENDED),
+        (request(), 401, ENDED),
+    ],
+)
+def test_no_other_answer_shuts_a_token_out(
+    answered: Admitted, status: int, fields: tuple[tuple[str, str], ...]
+) -> None:
+    """A wrong password, or a refresh token that is over, says nothing of the token beside it."""
+    door = gate()
+    door.note_answer(answered, status, fields, NOW)
+    assert asked(door) == "passed"
+
+
+def test_the_door_remembers_so_many_refused_tokens() -> None:
+    door = Gate("id-1", lambda _token, _is_ticket: NOW + 60, LoginThrottle())
+    door.note_answer(request(authorization="Bearer token"), 401, ENDED, NOW)
+    for number in range(MOST_REFUSED):
+        door.note_answer(request(authorization=f"Bearer {number}"), 401, ENDED, NOW)
+    assert asked(door) == "passed"
+    assert len(door._refused) == MOST_REFUSED
