@@ -77,6 +77,7 @@ ON_THE_WAY = (
     "target_too_long",
     "token_key_unknown",
     "too_many_cancelled",
+    "too_many_connections",
     "too_many_requests",
     "unknown_site",
     *(f"tunnel_{error.name.lower()}" for error in ErrorCode if error is not ErrorCode.NONE),

@@ -208,10 +208,9 @@ class TestOrigin:
         self, api: RunningApi, grip: Grip, lies: tuple[tuple[str, str], ...]
     ) -> None:
         """Nor an address that it claims for the phone."""
+        true = tuple((name, value) for name, value in token_of(api, "admin") if name not in dict(lies))
         for client_address in ("127.0.0.1", "192.168.1.2", "::1", ""):
-            answer = grip.ask(
-                "GET", "/api/v1/admin/topics", token_of(api, "admin") + lies, client_address=client_address
-            )
+            answer = grip.ask("GET", "/api/v1/admin/topics", true + lies, client_address=client_address)
             assert (answer.status, answer.code) == (403, "not_from_here")
 
     def test_routes_of_the_lan_stay_there(self, api: RunningApi, grip: Grip) -> None:
