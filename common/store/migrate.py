@@ -80,15 +80,16 @@ def _apply(cursor: Any, statement: str, dialect: Dialect) -> None:
 
 
 def migrations(package: str) -> dict[int, str]:
-    """Number → text of each migration. Numbers run from 1 without a hole."""
-    found = {
-        int(match[1]): file.read_text(encoding="utf-8")
+    """Number → text of each migration. Numbers run from 1 without a hole, and each is one file's."""
+    files = sorted(
+        (int(match[1]), file.read_text(encoding="utf-8"))
         for file in resources.files(package).iterdir()
         if (match := _FILE_NAME.fullmatch(file.name))
-    }
-    if not found or sorted(found) != list(range(1, len(found) + 1)):
-        raise RuntimeError(f"{package} has a hole or no file in its numbers: {sorted(found)}")
-    return found
+    )
+    numbers = [number for number, _ in files]
+    if not files or numbers != list(range(1, len(files) + 1)):
+        raise RuntimeError(f"{package} has a hole, a number twice or no file: {numbers}")
+    return dict(files)
 
 
 def statements(text: str, dialect: Dialect) -> list[str]:

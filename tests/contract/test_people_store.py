@@ -11,8 +11,10 @@ import pytest
 from common.errors import AppError, FieldError
 from common.security import refresh_tokens
 from common.store import audit, devices, pseudonyms, second_factor, setup, users
-from common.store.bind import Store, open_store
+from common.store.bind import SITE, Store, open_store
 from common.store.errors import LastAdmin, SetupClosed, TokensFull, UserExists, UserUnknown
+from common.store.location import Dialect
+from common.store.migrate import migrations, statements
 from common.store.rows_people import AuditFilter, AuditRow, DeviceRow, Kind, Rotation
 
 T = TypeVar("T")
@@ -222,6 +224,17 @@ class TestDevices:
             assert rotate(first, second, "p", devices.REPEAT_S).was_repeated
             assert ends_by().was_reused
             assert devices.active(store, "phone", NOW) is None
+
+    def test_tokens_that_were_made_for_longer_end_within_a_year(self, store: Store) -> None:
+        """By the migration, which changes no login."""
+        user_id, ten_years = add(store, "Anna"), NOW + 10 * 365 * 86_400
+        made = (("old", Kind.API, ten_years), ("short", Kind.API, NOW + 5), ("phone", Kind.APP, ten_years))
+        for name, kind, ends in made:
+            devices.add(store, device(user_id, name, kind=kind, expires_at=ends))
+        (update,) = [text for text in statements(migrations(SITE.migrations)[6], Dialect.SQLITE) if "UPDATE" in text]
+        store.run(lambda db: db.execute(update))
+        found = {row.id: row.expires_at for row in devices.of_user(store, user_id, NOW)}
+        assert found == {"old": NOW + 365 * 86_400, "short": NOW + 5, "phone": ten_years}
 
     def test_what_a_login_minted_goes_with_it_on_wish(self, store: Store) -> None:
         """All of it, also what hangs by one that logged out; not what others minted, nor what stands above."""
