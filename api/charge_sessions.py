@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from api import instants
+from api import instants, odd_readings
 from api.access import Role
 from api.errors import NotAllowed
 from api.exports.figures import CURRENCY, MILLICENT_PLACES, decimal
@@ -22,6 +22,7 @@ from api.periods import period
 from api.shapes_sessions import CostBody, SessionBody
 from api.sight import EVERYTHING, Sight
 from common.errors import FieldError
+from common.meters import OddReading
 from common.store.rows import CorrectionRow, SegmentRow, SessionFilter, SessionRecord, SessionRow
 
 FILTERS = frozenset({"from", "to", "charge_point", "user", "tag", "vehicle"})
@@ -178,12 +179,13 @@ def shown(line: Line) -> dict[str, Any]:
     }
 
 
-def shown_whole(record: SessionRecord, line: Line) -> dict[str, Any]:
-    """`GET sessions/{id}`; `line` is what of it may be seen."""
+def shown_whole(record: SessionRecord, line: Line, odd: Sequence[OddReading] = ()) -> dict[str, Any]:
+    """`GET sessions/{id}`; `line` is what of it may be seen, `odd` are its meter's odd readings meanwhile."""
     return {
         **shown(line),
         "segments": [_segment(segment) for segment in record.segments],
         "corrections": [_correction(change) for change in line.corrections],
+        "odd_readings": odd_readings.shown(odd),
     }
 
 

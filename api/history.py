@@ -37,7 +37,7 @@ BUCKETS_S = {
 SITE_SERIES: Mapping[str, str] = {
     name.replace("_", ".", 1): name
     for name in (item.name for item in fields(SampleRow))
-    if name not in ("sampled_at", "charge_points")
+    if name not in ("sampled_at", "charge_points", "odd_readings")
 }
 """path → column: `grid.power_w` is `grid_power_w`."""
 

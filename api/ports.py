@@ -22,6 +22,7 @@ from api.throttle import SecretThrottle, Throttle
 from api.tries import Budgets, LoginTries
 from common.clock import Clock
 from common.commands import Command, CommandRecord
+from common.meters import OddReading
 from common.model import EdgeHealth, Snapshot
 from common.profiles import Book, Profile
 from common.security.passwords import Verdict
@@ -123,6 +124,10 @@ class SiteStore(StoreRunner, Protocol):
 
     async def meter_readings(self, wanted: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
         """(charge point, instant) → Wh, without those that nobody knows."""
+        ...
+
+    async def odd_readings(self, from_s: int, to_s: int, meter: str | None = None) -> Sequence[OddReading]:
+        """Those that began in the period, oldest first; `meter` is a path of the state, None: of all."""
         ...
 
     async def rollups(self, resolution: Resolution, from_s: int, to_s: int) -> Sequence[RollupRow]: ...

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from api.shapes import END, Instant
+from api.shapes_statistics import OddReadingShape
 from common.model import Mode
 from common.store.rows import Doubt
 
@@ -45,7 +46,10 @@ class CostShape(msgspec.Struct, frozen=True):
 
 
 class SessionShape(msgspec.Struct, frozen=True):
-    """One time that a car was plugged in. `energy_wh` is `meter_end_wh` − `meter_start_wh`, always.
+    """One time that a car was plugged in. `energy_wh` is `meter_end_wh` − `meter_start_wh`.
+
+    Unless the meter began a new count in between: then it is the sum of the segments' differences, and one segment does
+    not begin with the reading with which the one before ended.
 
     While it runs, `ended_at` and `plugged_s` are null and the rest is what is known so far.
     """
@@ -110,6 +114,9 @@ class CorrectionShape(msgspec.Struct, frozen=True):
 class SessionAnswer(SessionShape, frozen=True):
     segments: list[SegmentShape]
     corrections: Annotated[list[CorrectionShape], msgspec.Meta(description="oldest first")]
+    odd_readings: Annotated[
+        list[OddReadingShape], msgspec.Meta(description="of this charge point's meter meanwhile, oldest first")
+    ]
 
 
 class CostBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -6,6 +6,7 @@ import msgspec
 
 from api.shapes import Instant
 from common.local_time import Unit
+from common.meters import OddOutcome
 from common.store.rollup_rows import Method
 from common.store.rows import SessionGroup
 
@@ -111,8 +112,28 @@ class ReconciledChargePoint(msgspec.Struct, frozen=True):
     days: list[ReconciledDay]
 
 
+class OddReadingShape(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """Readings of a meter that were out of line, from the first one to the last.
+
+    `meter` is its path in the state, `before_wh` the reading that was believed then. `outcome` is what became of them:
+    `dropped`, they did not last, and nothing was counted; `counted`, a rise that lasted; `new_count`, the meter began
+    anew or is another one.
+    """
+
+    meter: str
+    from_: Instant
+    to: Instant
+    before_wh: int
+    first_wh: int
+    last_wh: int
+    outcome: OddOutcome
+
+
 class ReconciliationAnswer(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     from_: Instant
     to: Instant
     time_zone: str
     items: list[ReconciledChargePoint]
+    odd_readings: Annotated[
+        list[OddReadingShape], msgspec.Meta(description="of all meters, the grid's too; oldest first, the newest 500")
+    ]

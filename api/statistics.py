@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from api import instants
+from api import instants, odd_readings
 from api.periods import boundary
 from common.errors import FieldError
 from common.local_time import Unit, end_of, spans, start_of
+from common.meters import OddReading
 from common.store.rollup_rows import CHARGE_POINT, METER_COLUMNS, Method, RollupRow, SeriesKey
 from common.store.rows import SessionGroup, SessionRow, SessionSums
 
@@ -150,8 +151,9 @@ def reconciled(
     rows: Sequence[RollupRow],
     charged: Sequence[SessionRow],
     readings: Mapping[tuple[str, int], int],
+    odd: Sequence[OddReading] = (),
 ) -> dict[str, Any]:
-    """A month's meters beside its sessions, by charge point, and each day on which they differ.
+    """A month's meters beside its sessions, by charge point, and each day on which they differ; and what was odd.
 
     A session over midnight counts for each day with what its meter shows of it, or for the day on which it began where
     nobody knows. What no session has is `unexplained_wh`; below 0 the sessions have more than the meter.
@@ -194,7 +196,12 @@ def reconciled(
                 ],
             }
         )
-    return {**_span(asked.from_s, asked.to_s), "time_zone": asked.zone.key, "items": items}
+    return {
+        **_span(asked.from_s, asked.to_s),
+        "time_zone": asked.zone.key,
+        "items": items,
+        "odd_readings": odd_readings.shown(odd),
+    }
 
 
 def _usual_start(unit: Unit, to_s: float, zone: ZoneInfo) -> float:
@@ -284,8 +291,11 @@ def _by_day(asked: Periods, session: SessionRow, readings: Mapping[tuple[str, in
 
 
 def _up_to(start_wh: int | None, end_wh: int | None, reading_wh: int | None, energy_wh: int) -> int:
-    """What of a session was charged when the meter showed this; all of it where nobody knows."""
-    if start_wh is None or end_wh is None or reading_wh is None:
+    """What of a session was charged when the meter showed this; all of it where nobody knows.
+
+    As it is not where the meter began a new count in between: then the readings differ by something else.
+    """
+    if start_wh is None or end_wh is None or reading_wh is None or end_wh - start_wh != energy_wh:
         return energy_wh
     return min(max(0, reading_wh - start_wh), energy_wh)
 

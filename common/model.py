@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any
 
+from common.meters import Meter, OddReading
+
 Number = int | float
 PerPhase = tuple[Number | None, Number | None, Number | None]
 PriceSlots = tuple[tuple[int, Number], ...]
@@ -138,7 +140,7 @@ class Home:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargePoint:
-    """One charge point. `meter_wh` is its absolute meter.
+    """One charge point. `meter_wh` is its absolute meter, `odd_meter_wh` what that says while it is not believed.
 
     `is_enabled` False is a locked charge point. `energy_charged_wh` counts the running or else the last charge (2.x:
     since the mode was last switched), `energy_since_plugged_wh` all since the car was plugged in. `state_text` is the
@@ -159,6 +161,7 @@ class ChargePoint:
     voltages_v: PerPhase | None = None
     phases_in_use: int | None = None
     meter_wh: Number | None = None
+    odd_meter_wh: Number | None = None
     energy_charged_wh: Number | None = None
     energy_since_plugged_wh: Number | None = None
     soc_percent: Number | None = None
@@ -256,13 +259,16 @@ class Snapshot:
     `seq` grows with every change, also over restarts and a lost Redis (it never falls behind Unix milliseconds at the
     first start). `updated_at` is the instant of the last message from the wallbox; `heard_at` maps paths to the
     instants when the wallbox last said their values, or confirmed them by its heartbeat, where it tells changes only.
-    All instants are Unix seconds on the edge's clock.
+    `meters` says by path how each meter was judged, `odd_readings` which readings were odd lately. All instants are
+    Unix seconds on the edge's clock.
     """
 
     seq: int
     updated_at: float
     state: SiteState
     heard_at: Mapping[str, float] = field(default_factory=dict)
+    meters: Mapping[str, Meter] = field(default_factory=dict)
+    odd_readings: tuple[OddReading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

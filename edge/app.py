@@ -76,14 +76,19 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
         dialect = DIALECTS[settings.generation]
         source = MqttSource(settings.broker, dialect.subscriptions(), dialect.is_allowed, health, private=cards_only)
     ear = Ear()
-    mirror = MirrorLoop(source, redis, Mirror(dialect), health, clock, detector=detector, on_heard=ear.hear)
+    session_file = SessionFile(settings.data_dir / "sessions.sqlite", health)
+    mirror = MirrorLoop(
+        *(source, redis, Mirror(dialect), health, clock),
+        detector=detector,
+        on_heard=ear.hear,
+        recall=session_file.load,
+    )
     queue = RedisCommands(settings.redis_url, health)
     commands = CommandLoop(queue, source, ear, PLANNERS, mirror.current_state, mirror.announce, health, clock)
     store = open_store(settings.database_url)
     spool = Spool(settings.data_dir / "spool.sqlite", health)
     delivery = DeliveryLoop(spool, partial(samples.insert, store), store.ping, health)
     recorder = RecorderLoop(mirror.current_state, spool, settings.sample_interval_s, health, clock)
-    session_file = SessionFile(settings.data_dir / "sessions.sqlite", health)
     charging = SessionLoop(
         mirror.current_state, session_file, health, clock, Prices(settings.own_price_per_kwh), mirror.announce
     )

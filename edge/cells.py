@@ -6,7 +6,7 @@ cannot be, leaves the former value for DOUBT_S. If no other word has come by the
 
 from dataclasses import dataclass
 
-from common.model import Number
+from common.meters import Meter, Wh
 from edge.openwb.dialect import Match, Place
 from edge.openwb.parsing import Value
 
@@ -16,36 +16,28 @@ DOUBT_S = 90.0
 A 2.x does not repeat what stays as it is: then an odd word is the last one, and what was before it is a guess.
 """
 
-METER_RESET_S = 600.0
-"""A meter that fell is believed after so long. openWB's own fall to 0 at boot ends within some control loops."""
-
 
 @dataclass(slots=True)
 class Cell:
     """One value of a topic. Since `doubted_at` nothing readable was said of it.
 
-    `peak` is a meter's last believed reading, `fallen` a lower one held back.
+    What a `meter` says does not become the value before edge/metering.py has judged it; `word` waits for that.
     """
 
     place: Place
+    source: str
     value: Value = None
     heard_at: float = 0.0
     doubted_at: float | None = None
-    peak: Number | None = None
-    fallen: Number | None = None
-    fallen_at: float = 0.0
+    word: Wh | None = None
+    meter: Meter | None = None
 
     def take(self, value: Value, now: float) -> None:
         self.doubted_at = None
         if self.place.fill.is_meter and isinstance(value, int | float):
-            if self.peak is not None and value < self.peak:
-                if not self.fallen:
-                    self.fallen_at = now
-                self.fallen = value
-                return
-            self.peak = value
-        self.fallen = None
-        self.value, self.heard_at = value, now
+            self.word = value
+        else:
+            self.value, self.heard_at = value, now
 
     def doubt(self, now: float) -> None:
         """A word came that says nothing."""
@@ -55,7 +47,7 @@ class Cell:
     @property
     def is_sure(self) -> bool:
         """Whether its value is the last word that the wallbox said."""
-        return self.doubted_at is None and self.fallen is None
+        return self.doubted_at is None and (self.meter is None or self.meter.held is None)
 
     def settle(self, now: float) -> None:
         """Time has passed."""
@@ -63,16 +55,6 @@ class Cell:
             self.doubted_at = min(self.doubted_at, now)  # the clock may be set back
             if now - self.doubted_at >= DOUBT_S:
                 self.value = None
-        self.fallen_at = min(self.fallen_at, now)
-        if self.fallen and now - self.fallen_at >= METER_RESET_S:
-            self.value = self.peak = self.fallen
-            self.fallen = None
-
-    def believe_more(self, reading: Number) -> None:
-        """A greater reading was believed before: what the cell holds is one that was held back."""
-        if isinstance(self.value, int | float) and self.value < reading:
-            self.fallen, self.fallen_at = self.value, self.heard_at
-            self.value = self.peak = reading
 
 
 @dataclass(slots=True)

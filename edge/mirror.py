@@ -4,13 +4,16 @@ Pure: batches of messages and instants in, state and changes out; no socket, clo
 `edge/loops/mirror.py` alone, so it needs no lock. The dialect table says what a topic means.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.meters import Meter, OddReading
 from common.model import SiteState, Snapshot, diff_of_paths, flatten
+from edge import meters as judging
 from edge.assembly import EVERY_CHARGE_POINT, assemble
 from edge.cells import Cell, Entry
+from edge.metering import Metering
 from edge.openwb.dialect import Dialect, Heard, Match
 from edge.openwb.parsing import SkipReason, Unreadable, Value
 from edge.openwb.pulse import Pulse
@@ -19,6 +22,7 @@ MOST_TOPICS = 5_000
 """Topics kept; a 2.x with fifty charge points has two thousand. Whoever floods the broker with more is not heard."""
 
 FACT = "fact."
+CHARGE_POINTS = "charge_points."
 STALE_PATH = "meta.is_stale"
 """Its entry in `Snapshot.heard_at` is the instant of the last heartbeat."""
 
@@ -54,8 +58,7 @@ class Stored:
 class Mirror:
     """Everything heard from one wallbox, at most one entry for each topic of the table.
 
-    A meter reading below the last believed one is held back, since openWB's meters read 0 for a moment at boot: the old
-    reading stays until the meter is back, or until it has been low, but not 0, for METER_RESET_S (a new meter).
+    Of a meter it shows the reading that is believed (edge/meters.py), and of a charge point's also one that is not.
     `stale_after_s` is the dialect's; the loop raises it while the clock runs fast.
     """
 
@@ -89,9 +92,18 @@ class Mirror:
         """The state as known now; None while nothing was ever heard. Without `has_ages` it comes without `heard_at`."""
         if self._state is None or self._seq is None:
             return None
-        if not has_ages:
-            return Snapshot(seq=self._seq, updated_at=self._updated_at, state=self._state)
-        return Snapshot(seq=self._seq, updated_at=self._updated_at, state=self._state, heard_at=self._heard_at())
+        return Snapshot(
+            seq=self._seq,
+            updated_at=self._updated_at,
+            state=self._state,
+            heard_at=self._heard_at() if has_ages else {},
+            meters={path: cell.meter for path, cell in self._last_shown.items() if cell.meter is not None},
+            odd_readings=self._metering.odd_readings(),
+        )
+
+    def recall(self, meters: Mapping[str, Meter], odd_readings: Iterable[OddReading]) -> None:
+        """Know what `Snapshot.meters` and `Snapshot.odd_readings` said before a restart; before anything is heard."""
+        self._metering.recall(meters, odd_readings)
 
     def number_event(self) -> int | None:
         """The next number, for an event that changes no value; None while nothing was ever heard."""
@@ -101,8 +113,9 @@ class Mirror:
 
     def speak(self, dialect: Dialect, now: float) -> None:
         """Listen to another generation from now on. Of the old one nothing stays but the numbering."""
-        had_state = self._state is not None
+        had_state, before = self._state is not None, self._metering
         self._forget(dialect)
+        self._metering.recall(before.recalled(), before.odd_readings())
         if had_state:
             self._rebuild(now)
 
@@ -120,6 +133,9 @@ class Mirror:
         if raw:
             self.raw.update(raw)
             self._updated_at = now
+        for topic in raw:
+            if self._judge(topic, now):
+                skipped.append(Skip(topic, SkipReason.METER_ODD))
         return Update(raw, whole, self._rebuild(now) if raw else {}, tuple(skipped))
 
     def tick(self, now: float) -> Mapping[str, Any]:
@@ -128,6 +144,10 @@ class Mirror:
         for entry in self._entries.values():
             for cell in entry.cells:
                 cell.settle(now)
+                if not self._is_silent and cell.meter is not None:
+                    is_shown = self._last_shown.get(cell.place.path) is cell
+                    self._metering.wait(cell, now, self.stale_after_s, is_shown=is_shown)
+        self._metering.forget(now)
         return self._rebuild(now) if self._entries else {}
 
     def adopt(self, stored: Stored, now: float) -> None:
@@ -161,9 +181,11 @@ class Mirror:
         self._entries: dict[str, Entry] = {}
         self._cells: dict[str, list[Cell]] = {}  # by path, the preferred one first
         self._last_shown: dict[str, Cell] = {}
+        self._metering = Metering(self._cells)
         self.raw: dict[str, str] = {}
 
     def _fill(self, snapshot: Snapshot, raw: Mapping[str, str], now: float) -> None:
+        self._metering.recall(snapshot.meters, snapshot.odd_readings)
         some_charge_point = next(iter(snapshot.state.charge_points), "*")
         filled: list[tuple[Cell, str]] = []
         for topic, text in raw.items():
@@ -182,11 +204,14 @@ class Mirror:
                     cell.doubt(heard_at)
                     continue
                 cell.take(value, heard_at)
+                if cell.word is not None and not self._metering.restore(cell, heard_at):
+                    cell.value, cell.heard_at = value, heard_at
                 filled.append((cell, leaf))
             if topic == self._dialect.heartbeat:
                 self._pulse.know(heard.values[0])
             self.raw[topic] = heard.text
-        known, shown = flatten(snapshot.state), self._shown()
+        self._last_shown = shown = self._shown()
+        known = flatten(snapshot.state)
         for cell, leaf in filled:
             believed, place = known.get(leaf), cell.place
             part = place.path.removeprefix(place.leaf).lstrip(".")
@@ -196,8 +221,10 @@ class Mirror:
                 believed = believed[int(part)]
             if believed is None:  # a later word on it was none that could be read
                 cell.value, cell.doubted_at = None, cell.heard_at
-            elif place.fill.is_meter and isinstance(believed, int | float):
-                cell.believe_more(believed)
+            elif cell.word is not None and isinstance(believed, int | float):
+                cell.value, cell.meter = believed, judging.first(cell.source, believed, cell.heard_at)
+        for cell in (cell for rivals in self._cells.values() for cell in rivals if cell.word is not None):
+            self._metering.hear(cell, cell.heard_at, self.stale_after_s, is_shown=shown.get(cell.place.path) is cell)
         self._updated_at = max(self._updated_at, snapshot.updated_at)
         if self._pulse.beat_at is None:
             self._pulse.beat_at = snapshot.heard_at.get(STALE_PATH)
@@ -227,15 +254,21 @@ class Mirror:
                 cell.doubt(now)
                 continue
             cell.take(value, now)
-            if cell.fallen is not None:
-                skipped.append(Skip(topic, SkipReason.METER_FELL))
         instant = heard.values[0]
         if topic == self._dialect.heartbeat and isinstance(instant, int | float) and self._pulse.hear(instant, now):
             self._is_silent = False
         return heard
 
+    def _judge(self, topic: str, now: float) -> bool:
+        """Have the meters of a topic judged, when all of a batch was heard: powers are evidence. Whether one is odd."""
+        odd = [
+            self._metering.hear(cell, now, self.stale_after_s, is_shown=self._last_shown.get(cell.place.path) is cell)
+            for cell in self._entries[topic].cells
+        ]
+        return any(odd)
+
     def _add(self, topic: str, match: Match) -> Entry:
-        entry = self._entries[topic] = Entry(match, tuple(Cell(place) for place in match.places))
+        entry = self._entries[topic] = Entry(match, tuple(Cell(place, topic) for place in match.places))
         for cell in entry.cells:
             rivals = self._cells.setdefault(cell.place.path, [])
             rivals.append(cell)
@@ -258,7 +291,10 @@ class Mirror:
     def _assemble(self, now: float) -> SiteState:
         dialect, look = self._dialect, self._look
         self._last_shown = self._shown()
-        values = {path: cell.value for path, cell in self._last_shown.items()}
+        values: dict[str, Value] = {path: cell.value for path, cell in self._last_shown.items()}
+        for path, cell in self._last_shown.items():
+            if cell.meter is not None and cell.meter.held is not None and path.startswith(CHARGE_POINTS):
+                values[path.replace(".meter_wh", ".odd_meter_wh")] = cell.meter.held.last_wh
         is_stale = self._is_silent or not all(gate.is_open(look) for gate in dialect.awake)
         return assemble(dialect.generation, is_stale, values, lambda number: dialect.capabilities(number, look), now)
 

@@ -6,9 +6,10 @@ old value never stands in for a missing one.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from common.meters import Meter
 from common.model import ChargePoint, Number, Snapshot
 from common.store.rows import ChargePointSampleRow, SampleRow
 
@@ -75,21 +76,24 @@ def sample_from(snapshot: Snapshot | None, tick: int) -> SampleRow:
     """The sample of `tick`; all unknown, and without charge points, where the state is stale or there is none."""
     if snapshot is None or snapshot.state.meta.is_stale or tick - snapshot.updated_at > OLDEST_S:
         return SampleRow(sampled_at=tick)
-    state = snapshot.state
+    state, meters = snapshot.state, snapshot.meters
     grid, pv, battery, home = state.grid, state.pv, state.battery, state.home
     return SampleRow(
         sampled_at=tick,
         grid_power_w=_whole(grid.power_w) if grid else None,
-        grid_imported_wh=_whole(grid.imported_wh) if grid else None,
-        grid_exported_wh=_whole(grid.exported_wh) if grid else None,
+        grid_imported_wh=_meter(grid.imported_wh, meters, "grid.imported_wh") if grid else None,
+        grid_exported_wh=_meter(grid.exported_wh, meters, "grid.exported_wh") if grid else None,
         pv_power_w=_whole(pv.power_w) if pv else None,
-        pv_produced_wh=_whole(pv.produced_wh) if pv else None,
+        pv_produced_wh=_meter(pv.produced_wh, meters, "pv.produced_wh") if pv else None,
         battery_power_w=_whole(battery.power_w) if battery else None,
         battery_soc_percent=_whole(battery.soc_percent) if battery else None,
-        battery_charged_wh=_whole(battery.charged_wh) if battery else None,
-        battery_discharged_wh=_whole(battery.discharged_wh) if battery else None,
+        battery_charged_wh=_meter(battery.charged_wh, meters, "battery.charged_wh") if battery else None,
+        battery_discharged_wh=_meter(battery.discharged_wh, meters, "battery.discharged_wh") if battery else None,
         home_power_w=_whole(home.power_w) if home else None,
-        charge_points=tuple(_charge_point(name, state.charge_points[name]) for name in sorted(state.charge_points)),
+        charge_points=tuple(
+            _charge_point(name, state.charge_points[name], meters) for name in sorted(state.charge_points)
+        ),
+        odd_readings=snapshot.odd_readings,
     )
 
 
@@ -98,16 +102,22 @@ def is_unknown(row: SampleRow) -> bool:
     return row == SampleRow(sampled_at=row.sampled_at)
 
 
-def _charge_point(name: str, part: ChargePoint) -> ChargePointSampleRow:
+def _charge_point(name: str, part: ChargePoint, meters: Mapping[str, Meter]) -> ChargePointSampleRow:
     return ChargePointSampleRow(
         charge_point=name,
         power_w=_whole(part.power_w),
-        meter_wh=_whole(part.meter_wh),
+        meter_wh=_meter(part.meter_wh, meters, f"charge_points.{name}.meter_wh"),
         soc_percent=_whole(part.soc_percent),
         is_plugged=part.is_plugged,
         is_charging=part.is_charging,
         current_a=float(part.current_a) if part.current_a is not None and math.isfinite(part.current_a) else None,
     )
+
+
+def _meter(value: Number | None, meters: Mapping[str, Meter], path: str) -> int | None:
+    """A meter's reading, unless what it says just now is odd: then only later it is known which one was right."""
+    meter = meters.get(path)
+    return None if meter is not None and meter.held is not None else _whole(value)
 
 
 def _whole(value: Number | None) -> int | None:

@@ -24,15 +24,13 @@ from common.store.rollup_rows import (
     Window,
 )
 from common.store.rows import SampleRow
+from edge.meters import MOST_W, lasting
 
 BRIDGED_S = 300
 """Power is taken as running straight between two samples so far apart, or an interval apart if that is longer.
 
 openWB's own old logs have a value each 5 minutes.
 """
-
-MOST_W = 500_000
-"""A meter that went up faster was swapped for one that reads more: no home's grid connection carries as much."""
 
 MOST_SAMPLES = 1_440
 """A turn reads about so many: a day at one a minute, a fraction of a second in which SQLite lets nobody else write."""
@@ -208,7 +206,8 @@ def _metered(points: Sequence[Point], edges: Edges) -> Iterator[tuple[Reading, R
     """Each two readings between which the meter counted, in order."""
     readings = _readings(points, edges)
     for first, second in pairwise(readings):
-        if counted_wh(first, second) is not None:
+        is_one_count = not any(first.at < at <= second.at for at in edges.begun_at)
+        if is_one_count and counted_wh(first, second) is not None:
             yield first, second
 
 
@@ -237,5 +236,13 @@ def _both_ways(power_w: int | None) -> tuple[int | None, int | None]:
 
 
 def _readings(points: Sequence[Point], edges: Edges) -> list[Reading]:
+    """What the meter showed, without single odd readings that an older release or an import stored."""
     inside = [Reading(point.at, point.wh) for point in points if point.wh]
-    return [*([edges.before] if edges.before else []), *inside, *([edges.after] if edges.after else [])]
+    powers_w = {point.at: point.power_w for point in points}
+
+    def possible_wh(first: Reading, second: Reading) -> float:
+        known = [abs(power) for at in (first.at, second.at) if (power := powers_w.get(at)) is not None]
+        return (max(known) if len(known) == 2 else MOST_W) * (second.at - first.at) / 3600
+
+    around = [*([edges.before] if edges.before else []), *inside, *([edges.after] if edges.after else [])]
+    return lasting(around, possible_wh)

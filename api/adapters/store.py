@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from api.adapters.executor import BoundedExecutor
-from common.store import corrections, rollups, samples, session_sums, sessions, users
+from common.meters import OddReading
+from common.store import corrections, odd_readings, rollups, samples, session_sums, sessions, users
 from common.store.bind import Store
 from common.store.rollup_rows import Resolution, RollupRow
 from common.store.rows import (
@@ -57,6 +58,9 @@ class StoreThreads:
 
     async def meter_readings(self, wanted: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
         return await self._executor.run(samples.meter_readings, self._store, wanted)
+
+    async def odd_readings(self, from_s: int, to_s: int, meter: str | None = None) -> Sequence[OddReading]:
+        return await self._executor.run(odd_readings.between, self._store, from_s, to_s, meter)
 
     async def rollups(self, resolution: Resolution, from_s: int, to_s: int) -> Sequence[RollupRow]:
         return await self._executor.run(rollups.between, self._store, resolution, from_s, to_s)

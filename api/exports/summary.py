@@ -107,10 +107,15 @@ class MeterTrail:
             self.first_wh = session.meter_start_wh
         elif session.meter_start_wh != self.last_wh:
             self._note(session.meter_start_wh - self.last_wh, session.started_at)
+        shown_wh = session.meter_end_wh - session.meter_start_wh
+        energy_wh = shown_wh if session.energy_wh is None else session.energy_wh
         if is_chosen:
-            self.chosen_wh += session.meter_end_wh - session.meter_start_wh
+            self.chosen_wh += energy_wh
         else:
-            self.other_wh += session.meter_end_wh - session.meter_start_wh
+            self.other_wh += energy_wh
+        self._last_at = session.started_at
+        if energy_wh != shown_wh:  # the meter began a new count in between
+            self._note(shown_wh - energy_wh, session.ended_at if session.ended_at is not None else session.started_at)
         self.last_wh = session.meter_end_wh
         self._last_at = session.ended_at if session.ended_at is not None else session.started_at
 

@@ -3,7 +3,7 @@
 from sanic import HTTPResponse, Request
 
 from api import charge_sessions as decisions
-from api import inputs
+from api import inputs, odd_readings
 from api.access import Role
 from api.charge_sessions import Viewer
 from api.errors import LoginRequired, NotAllowed, NotFound
@@ -81,7 +81,8 @@ async def _whole(request: Request, record: SessionRecord) -> HTTPResponse:
     session_id = record.session.id or 0
     corrections = (await deps_of(request).store.corrections([session_id])).get(session_id, ())
     line = decisions.visible(decisions.line_of(record.session, corrections), viewer_of(request))
-    shown = decisions.shown_whole(record, line)
+    odd = await deps_of(request).store.odd_readings(*odd_readings.wanted(record.session, deps_of(request).clock.now()))
+    shown = decisions.shown_whole(record, line, odd)
     return tagged_answer(request, shown, "session", shown)
 
 

@@ -74,7 +74,8 @@ async def reconciliation(request: Request) -> HTTPResponse:
     rows = await deps.store.rollups(Resolution.DAY, asked.from_s, asked.to_s)
     sessions = statistics.charged(asked, await deps.store.sessions_within(asked.from_s, asked.to_s), now)
     readings = await deps.store.meter_readings(statistics.readings_needed(asked, sessions))
-    return json_answer(statistics.reconciled(asked, rows, sessions, readings))
+    odd = await deps.store.odd_readings(int(asked.from_s), int(asked.to_s))
+    return json_answer(statistics.reconciled(asked, rows, sessions, readings, odd))
 
 
 async def _asked_for(

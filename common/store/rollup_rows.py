@@ -69,10 +69,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """The last reading before the samples of a window, and the first one after them; None: none within MOST_GAP_S."""
+    """The last reading before the samples of a window, and the first one after them; None: none within MOST_GAP_S.
+
+    `begun_at` are the instants from the one to the other at which the meter began a new count, as far as was seen.
+    """
 
     before: Reading | None = None
     after: Reading | None = None
+    begun_at: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

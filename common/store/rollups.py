@@ -6,11 +6,12 @@ buckets, whoever is killed meanwhile. One process at a time calls `advance`: the
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from common.local_time import Unit, spans
-from common.store import rollup_marks, samples
+from common.store import odd_readings, rollup_marks, samples
 from common.store.bind import Store
 from common.store.rollup_rows import (
     CHARGE_POINT,
@@ -135,7 +136,20 @@ def _edges(sql: Sql, window: Window, rows: Sequence[SampleRow]) -> dict[SeriesKe
         if first_month < first and (after is not None or key in read):
             before = _reading(sql, key, max(first - MOST_GAP_S, first_month), first - 1, "DESC")
         found[key] = Edges(before, after)
+    if found:
+        earliest = min((edges.before.at for edges in found.values() if edges.before), default=first)
+        latest = max((edges.after.at for edges in found.values() if edges.after), default=last)
+        begun = odd_readings.begun_counts(sql, earliest, latest)
+        for key, edges in found.items():
+            found[key] = replace(edges, begun_at=tuple(begun.get(_meter(key), ())))
     return found
+
+
+def _meter(key: SeriesKey) -> str:
+    """The path in the state of a series' meter."""
+    if key.startswith(CHARGE_POINT):
+        return f"charge_points.{key.removeprefix(CHARGE_POINT)}.meter_wh"
+    return METER_COLUMNS.get(key, "").replace("_", ".", 1)
 
 
 def _series_read(rows: Sequence[SampleRow]) -> set[SeriesKey]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from common.meters import OddReading
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargePointSampleRow:
@@ -39,6 +41,8 @@ class SampleRow:
     home_power_w: int | None = None
     charge_points: tuple[ChargePointSampleRow, ...] = ()
     """Ordered by `charge_point`."""
+    odd_readings: tuple[OddReading, ...] = ()
+    """Those that were settled lately, stored once by their key, however many samples have them; not read with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ class Doubt(StrEnum):
 class SessionRow:
     """One time that a car was plugged in, from plug to unplug; `ended_at` None while it runs.
 
-    (charge_point, started_at) is its natural key. `energy_wh` is `meter_end_wh` − `meter_start_wh`, always; `grid_wh`,
-    `pv_wh` and `battery_wh` add up to it where known, and `sources_method` says how they were computed.
+    (charge_point, started_at) is its natural key. `energy_wh` is `meter_end_wh` − `meter_start_wh`, unless the meter
+    began a new count in between: then it is the sum of the segments' differences. `grid_wh`, `pv_wh` and `battery_wh`
+    add up to it where known, and `sources_method` says how they were computed.
     `cost_millicents` is in thousandths of a cent, by `cost_method`. `mode` is the one that most energy was charged in.
     `origin` is recorded (by the edge itself), log (only the wallbox's log has it) or import. `doubt` says why it may be
     part of another session, see `Doubt`; None: it is not. `id` None: not stored yet.

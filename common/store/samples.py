@@ -7,7 +7,7 @@ from typing import Any
 
 from pony import orm
 
-from common.store import rollup_marks
+from common.store import odd_readings, rollup_marks
 from common.store.bind import Store
 from common.store.location import Dialect
 from common.store.rows import ChargePointSampleRow, PowerMeans, SampleRow
@@ -16,7 +16,7 @@ from common.store.sql import Sql
 AT_ONCE = 500  # values in one statement
 SHORTLY_S = 900
 
-_SITE_COLUMNS = tuple(item.name for item in fields(SampleRow) if item.name != "charge_points")
+_SITE_COLUMNS = tuple(item.name for item in fields(SampleRow) if item.name not in ("charge_points", "odd_readings"))
 _CHARGE_POINT_COLUMNS = ("sampled_at", *(item.name for item in fields(ChargePointSampleRow)))
 _POWERS = tuple(name for name in _SITE_COLUMNS if name.endswith("power_w"))
 _FLAGS = ("is_plugged", "is_charging")
@@ -25,9 +25,9 @@ _FLAGS = ("is_plugged", "is_charging")
 def insert(store: Store, rows: Sequence[SampleRow]) -> None:
     """Store all of `rows` in one transaction, or nothing.
 
-    A tick that is there already stays as it is, so that delivering twice is harmless. Their stretches are marked for
-    `common.store.rollups` in the same transaction. Blocks; raises StoreUnavailable
-    (try again, also with the same rows) or StoreError.
+    A tick or an odd reading that is there already stays as it is, so that delivering twice is harmless. Their stretches
+    are marked for `common.store.rollups` in the same transaction. Blocks; raises StoreUnavailable (try again, also with
+    the same rows) or StoreError.
     """
     if not rows:
         return
@@ -39,13 +39,17 @@ def insert(store: Store, rows: Sequence[SampleRow]) -> None:
         for part in row.charge_points
     ]
 
+    odd = [reading for row in rows for reading in row.odd_readings]
+
     def work(db: Any) -> None:
         # Ten times as fast on MariaDB as entities: PyMySQL folds executemany into one INSERT of many rows.
         cursor = db.get_connection().cursor()
         cursor.executemany(_insertion("sample", _SITE_COLUMNS, store.dialect), site)
         if charge_points:
             cursor.executemany(_insertion("charge_point_sample", _CHARGE_POINT_COLUMNS, store.dialect), charge_points)
-        rollup_marks.add(Sql(db, store.dialect), marks)
+        sql = Sql(db, store.dialect)
+        rollup_marks.add(sql, marks)
+        odd_readings.add(sql, store.dialect, odd)
 
     store.run(work)
 

@@ -301,7 +301,7 @@ def _corrected(before: SessionRow, changes: Mapping[str, Any]) -> SessionRow:
     if (after.meter_start_wh, after.meter_end_wh) != (before.meter_start_wh, before.meter_end_wh):
         energy_wh = None
         if after.meter_start_wh is not None and after.meter_end_wh is not None:
-            energy_wh = after.meter_end_wh - after.meter_start_wh
+            energy_wh = after.meter_end_wh - after.meter_start_wh + _between_counts_wh(before)
             if energy_wh < 0:
                 faults = {"meter_start_wh": "must not be more than meter_end_wh"}
                 if "meter_end_wh" in changes:
@@ -313,6 +313,13 @@ def _corrected(before: SessionRow, changes: Mapping[str, Any]) -> SessionRow:
     if "cost_millicents" in changes and after.cost_millicents != before.cost_millicents:
         after = replace(after, cost_method=None if after.cost_millicents is None else "corrected")
     return after
+
+
+def _between_counts_wh(session: SessionRow) -> int:
+    """What the readings' difference lacks of the energy: not 0 where the meter began a new count in between."""
+    if session.energy_wh is None or session.meter_start_wh is None or session.meter_end_wh is None:
+        return 0
+    return session.energy_wh - (session.meter_end_wh - session.meter_start_wh)
 
 
 def _words(store: Store) -> _Words:

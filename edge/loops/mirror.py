@@ -20,6 +20,7 @@ from common.model import SiteState, Snapshot, diff, flatten
 from edge.mirror import Mirror, Skip, Stored
 from edge.openwb.detect import CLUES, Detector
 from edge.openwb.dialect import Dialect
+from edge.sessions.state import MachineState
 
 COMPONENT = "redis"
 
@@ -75,6 +76,8 @@ class MirrorLoop:
     `on_heard` is given every batch of payloads as they go into the raw mirror, those that commands write back with all
     their members, in the loop's thread.
     With a detector the mirror speaks whatever generation is found on the broker, and is told when another one is.
+    `recall` gives what is on disk of the meters: Redis may have lost it, and a meter that is odd just now must not be
+    believed because nobody remembers.
     """
 
     def __init__(
@@ -87,7 +90,9 @@ class MirrorLoop:
         backoff: Backoff | None = None,
         detector: Detector | None = None,
         on_heard: Callable[[Mapping[str, str]], None] | None = None,
+        recall: Callable[[], MachineState | None] = lambda: None,
     ) -> None:
+        self._recall = recall
         self._on_heard = on_heard
         self._source = source
         self._detector = detector
@@ -123,6 +128,9 @@ class MirrorLoop:
 
     def run(self, stop: threading.Event) -> None:
         self._health.report(COMPONENT, Status.STARTING)
+        known = self._recall()
+        if known is not None:
+            self._mirror.recall(known.meters, known.odd_readings)
         self._write_what_is_due()
         while not stop.is_set():
             self._listen()

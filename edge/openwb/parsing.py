@@ -46,7 +46,7 @@ class SkipReason(StrEnum):
     NOT_A_LIST = "not_a_list"
     NOT_AN_OBJECT = "not_an_object"
     OUT_OF_RANGE = "out_of_range"
-    METER_FELL = "meter_fell"
+    METER_ODD = "meter_odd"
     TOO_MANY_TOPICS = "too_many_topics"
 
 

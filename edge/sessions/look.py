@@ -1,39 +1,28 @@
-"""One look at one charge point: whether its session begins, goes on or ends, and what energy came since the last look.
+"""One look at one charge point: makes the move that edge/sessions/moves.py decides, and counts what the meter says.
 
-Changes the memory of that charge point (edge/sessions/state.py) and says what is new. The rules: a session lasts from
-plug to unplug, whatever the wallbox or the car does in between; what is unknown neither begins nor ends anything; the
-energy is always the meter's.
+Changes the memory of that charge point (edge/sessions/state.py) and says what is new. The energy is always the meter's.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from common.meters import Meter
 from common.model import SiteState
 from common.store.rows import SessionRecord
+from edge.meters import GAP_S, is_sure
 from edge.sessions import tags
-from edge.sessions.readings import Reading, Verdict, judge_meter
+from edge.sessions.moves import SIGNS_S, SIGNS_SEEN, Move, Situation, Was, is_another_car, move
+from edge.sessions.readings import Counted, Reading, Verdict, counted
 from edge.sessions.records import record_of
-from edge.sessions.segments import begins_charging, follow, grow
-from edge.sessions.state import Flow, MachineState, Point, Segment, Session, Site
-from edge.sessions.supply import GAP_S, TARIFF, Prices, gather, price, shared
-
-FLAP_S = 70.0
-"""Unplugged for less is a plug that flapped, or a wallbox that restarts: openWB 1.9 waits for six loops of 10 s.
-
-A 2.x may report once a minute only, so that one wrong report lasts as long.
-"""
+from edge.sessions.segments import begin_count, begin_flap, begins_charging, follow, grow, mend, parted, shrink
+from edge.sessions.state import Flap, Flow, MachineState, Parts, Point, Segment, Session, Site
+from edge.sessions.supply import TARIFF, Prices, gather, price, shared
 
 SHORTEST_S = 60.0
 """A session without energy that lasts less is nothing that anybody wants to read of."""
 
-COUNTER_FELL_WH = 200.0
-"""The wallbox's counter since plug-in is rounded and late by a loop or two; a fall by more is another plug-in."""
-
 LARGEST_CHARGE_WH = 250_000.0
 """No car takes more: a counter since plug-in that says so lost its start (1.9, when the broker lost its memory)."""
-
-LONGEST_CHARGE_S = 24 * 3600.0
-"""What came in a longer time while nobody looked, and the car is gone since, may be another car's."""
 
 KEY_CLASH_S = 3600.0
 """A clock that is set back by less must not begin a session within the one before; after a greater step it may."""
@@ -66,72 +55,91 @@ class World:
 
 
 class Look:
-    """One charge point at one instant; `judge` once."""
+    """One charge point at one instant; `judge` once. `meter` is how its meter was judged, None: nobody knows."""
 
-    def __init__(self, name: str, point: Point, reading: Reading, world: World) -> None:
+    def __init__(self, name: str, point: Point, reading: Reading, world: World, meter: Meter | None = None) -> None:
         self._name = name
         self._point = point
         self._reading = reading
         self._world = world
         self._now = world.now
+        self._meter = meter
         self._elapsed_s = max(0.0, world.now - point.seen_at)
         self._is_gap = self._elapsed_s > GAP_S
+        self._counted = counted(point, reading.meter_wh, meter, world.now)
         self._has_news = False
         self._changes: list[Change] = []
 
     def judge(self) -> list[Change]:
         """Bring the point's memory up to date; answers what is new."""
-        point, reading, world = self._point, self._reading, self._world
-        verdict = judge_meter(point, reading.meter_wh, self._now)
-        gather(point.flow, world.site_before, world.state, world.site, self._elapsed_s)
-        if point.absent_since is not None and reading.is_plugged is not None:
-            self._wait_for_flap(verdict, point.absent_since)
-        if point.session is None and reading.is_plugged:
-            self._start(verdict)
-        elif point.session is not None and reading.is_plugged is False:
-            self._miss(verdict)
-        elif point.session is not None:
-            self._go_on(verdict)
-        else:
-            self._take_meter(verdict)
+        world = self._world
+        gather(self._point.flow, world.site_before, world.state, world.site, self._elapsed_s)
+        made = move(self._situation())
+        match made:
+            case Move.REST:
+                self._take_meter()
+            case Move.START:
+                self._start()
+            case Move.GO_ON:
+                self._go_on()
+            case Move.LEAVE | Move.LEAVE_UNSEEN:
+                self._leave(is_anothers=made is Move.LEAVE_UNSEEN)
+            case Move.REPLUG:
+                self._replug()
+            case Move.WAIT:
+                self._count()
+            case Move.RETURN:
+                self._return()
+            case Move.END:
+                self._count()  # a meter that was late
+                self._end(self._absent_since)
+            case Move.ANOTHER:
+                self._end(self._absent_since)
+                self._start()
         self._remember()
         return self._changes
-
-    def _wait_for_flap(self, verdict: Verdict, absent_since: float) -> None:
-        """The car was not plugged in at the last look. Is it back, or is it gone for long enough?"""
-        point = self._point
-        point.absent_s += self._elapsed_s
-        if self._reading.is_plugged and (point.absent_s < FLAP_S or self._is_counted_on()):
-            point.absent_since, point.absent_s = None, 0.0
-            return
-        if point.absent_s < FLAP_S:
-            return
-        if not self._reading.is_plugged and verdict is not Verdict.SWAPPED:
-            self._count(verdict)  # a meter that was late
-        self._end(absent_since)
-
-    def _is_counted_on(self) -> bool:
-        """Whether nobody looked, and the wallbox itself says that it is still the same plug-in."""
-        since_wh, before_wh = self._reading.since_plugged_wh, self._point.since_plugged_wh
-        return self._is_gap and bool(since_wh and before_wh) and (since_wh or 0.0) >= (before_wh or 0.0)
 
     def leave(self) -> list[Change]:
         """The charge point is gone for good."""
         self._end(self._point.seen_at)
         return self._changes
 
-    def _start(self, verdict: Verdict) -> None:
+    @property
+    def _absent_since(self) -> float:
+        since = self._point.absent_since
+        return self._now if since is None else since
+
+    def _situation(self) -> Situation:
+        point, reading = self._point, self._reading
+        if point.absent_since is not None and reading.is_plugged is not None:
+            point.absent_s += self._elapsed_s
+        was = Was.FREE if point.session is None else Was.PLUGGED if point.absent_since is None else Was.ABSENT
+        return Situation(
+            was=was,
+            is_plugged=reading.is_plugged,
+            is_gap=self._is_gap,
+            elapsed_s=self._elapsed_s,
+            absent_s=point.absent_s,
+            since_wh=reading.since_plugged_wh,
+            since_before_wh=point.since_plugged_wh,
+            energy_wh=self._counted.energy_wh,
+            is_sure=self._meter is None or is_sure(self._meter),
+        )
+
+    def _start(self) -> None:
         point, reading = self._point, self._reading
         started_at = int(self._now)
         if point.last_ended_at is not None and 0 < point.last_ended_at - started_at < KEY_CLASH_S:
             started_at = point.last_ended_at
         before_wh = point.meter_wh
-        if self._is_gap or verdict is Verdict.SWAPPED or point.is_plugged is not False:
+        if self._is_gap or self._counted.verdict is Verdict.NEW_COUNT or point.is_plugged is not False:
             # Nobody saw the car come. The meter counts from now on, or from where the wallbox says it was plugged in.
-            self._take_meter(verdict)
+            self._take_meter()
             before_wh = self._meter_at_plug(before_wh)
         session = point.session = Session(started_at=started_at, soc_start_percent=reading.soc_percent)
         session.meter_start_wh = session.meter_end_wh = before_wh
+        held = self._meter.held if self._meter is not None else None
+        session.held_start_wh = point.held_wh if held is None or not self._is_gap else held.last_wh
         session.segments.append(
             Segment(
                 started_at=started_at,
@@ -144,9 +152,9 @@ class Look:
         tags.claim(self._world.memory, self._name, session)
         if before_wh is not None and point.meter_wh is not None and point.meter_wh > before_wh:
             point.flow, self._is_gap = Flow(), True  # of that time nobody knows what fed it
-            self._charge(point.meter_wh - before_wh)
+            grow(session, self._parts_of(point.meter_wh - before_wh), point.meter_wh)
         elif not self._is_gap:
-            self._count(verdict)
+            self._count()
         self._note_car(session)
         self._show(session)
 
@@ -156,57 +164,93 @@ class Look:
         if meter_wh is None or not since_wh or not 0 < since_wh <= min(meter_wh, LARGEST_CHARGE_WH):
             return meter_wh
         if before_wh is not None and meter_wh - since_wh < before_wh - 1:
-            return meter_wh  # the counter is of the plug-in before
+            return meter_wh  # the counter is of the plug-in before, or the meter has begun anew since
         return max(meter_wh - since_wh, before_wh or 0.0)
 
-    def _go_on(self, verdict: Verdict) -> None:
+    def _go_on(self) -> None:
         point = self._point
-        if self._was_replugged():
-            self._replug(verdict)
-            return
-        if verdict is Verdict.SWAPPED:
-            self._swap()
-            return
         session = point.session
         if session is None:
             return
-        if point.absent_since is not None:  # and now it is unknown whether it is plugged in
-            self._count(verdict)
-            return
-        energy_wh = self._growth(verdict)
+        energy_wh = self._counted.energy_wh
         is_first = begins_charging(session, self._reading)
         if not is_first:
-            self._count(verdict)
+            self._count()
         self._has_news |= follow(session, self._reading, point, self._now, energy_wh)
         if is_first:
-            self._count(verdict)
+            self._count()
+        if self._look_for_signs(session):
+            self._part()
+            return
         self._note_car(session)
         self._show(session)
 
-    def _miss(self, verdict: Verdict) -> None:
+    def _look_for_signs(self, session: Session) -> bool:
+        """Whether a plug that flapped was another car's; after a while it is known that it was not."""
+        flap, reading = session.flap, self._reading
+        if flap is None:
+            return False
+        if not 0 <= self._now - flap.back_at < SIGNS_S:
+            session.flap = None
+            mend(session)
+            return False
+        is_sign = is_another_car(flap, reading.since_plugged_wh, reading.vehicle)
+        flap.signs = flap.signs + 1 if is_sign else 0
+        return flap.has_other_card or flap.signs >= SIGNS_SEEN
+
+    def _return(self) -> None:
+        point, session = self._point, self._point.session
+        if session is None:
+            return
+        mend(session)
+        session.flap = Flap(
+            absent_since=self._absent_since,
+            back_at=self._now,
+            vehicle=session.vehicle,
+            soc_end_percent=session.soc_end_percent,
+            since_plugged_wh=point.since_plugged_wh,
+        )
+        point.absent_since, point.absent_s = None, 0.0
+        if not begin_flap(session, self._now):
+            session.flap = None
+        tags.claim_after_flap(self._world.memory, self._name, session)
+        self._go_on()
+
+    def _part(self) -> None:
+        """Another car came when the plug flapped: one session becomes two."""
+        point = self._point
+        session = point.session
+        if session is None or session.flap is None:
+            return
+        flap, rest = session.flap, parted(session)
+        if not rest:
+            return
+        vehicle, soc_percent = session.vehicle, session.soc_end_percent
+        session.flap = None
+        session.vehicle, session.soc_end_percent = flap.vehicle, flap.soc_end_percent
+        flow, is_plugged = point.flow, point.is_plugged
+        self._end(flap.absent_since)
+        first = rest[0]
+        new = point.session = Session(started_at=first.started_at, segments=rest, soc_start_percent=soc_percent)
+        new.soc_end_percent, new.vehicle = soc_percent, vehicle if vehicle != flap.vehicle else None
+        new.meter_start_wh, new.meter_end_wh = first.meter_start_wh, rest[-1].meter_end_wh
+        new.price_kind, new.is_by_meters = session.price_kind, session.is_by_meters
+        point.flow, point.is_plugged = flow, is_plugged
+        tags.claim(self._world.memory, self._name, new)
+        self._note_car(new)
+        self._show(new)
+
+    def _leave(self, *, is_anothers: bool) -> None:
         """The car is not plugged in; whether it is gone shows in a while."""
         point = self._point
-        if point.absent_since is None:
-            energy_wh = self._growth(verdict)
-            point.absent_since, point.absent_s = self._now, 0.0
-            if self._is_gap:
-                point.absent_since = self._gone_at(energy_wh)
-                if self._is_another(energy_wh):
-                    self._end(point.absent_since)
-                    self._take_meter(verdict)
-                    return
-        if verdict is not Verdict.SWAPPED:
-            self._count(verdict)
+        point.absent_since, point.absent_s = self._now, 0.0
+        if self._is_gap:
+            point.absent_since = self._gone_at(self._counted.energy_wh)
+        if is_anothers:
+            self._end(point.absent_since)
+            self._take_meter()
             return
-        self._end(point.absent_since)
-        self._take_meter(verdict)
-
-    def _is_another(self, energy_wh: float) -> bool:
-        """Whether energy that came while nobody looked is not this session's: the car may have left long ago."""
-        since_wh, before_wh = self._reading.since_plugged_wh, self._point.since_plugged_wh
-        if since_wh and before_wh is not None and since_wh < before_wh - COUNTER_FELL_WH:
-            return True
-        return energy_wh > 0 and self._elapsed_s > LONGEST_CHARGE_S
+        self._count()
 
     def _gone_at(self, energy_wh: float) -> float:
         """When a car left while nobody looked: when its charging must have ended, at the earliest."""
@@ -217,51 +261,25 @@ class Look:
             return self._now
         return min(self._now, self._point.seen_at + energy_wh * 3600 / power_w)
 
-    def _was_replugged(self) -> bool:
-        """Whether while nobody looked the car left and one came: the counter since plug-in has fallen."""
-        since_wh, before_wh = self._reading.since_plugged_wh, self._point.since_plugged_wh
-        if not self._is_gap or not since_wh or before_wh is None or self._reading.is_plugged is not True:
-            return False
-        return since_wh < before_wh - COUNTER_FELL_WH
-
-    def _replug(self, verdict: Verdict) -> None:
+    def _replug(self) -> None:
         point, since_wh = self._point, self._reading.since_plugged_wh or 0.0
         left_at = self._now
-        if verdict is Verdict.GROWN and point.meter_wh is not None and self._reading.meter_wh is not None:
-            old_wh = max(0.0, self._reading.meter_wh - since_wh - point.meter_wh)
+        if self._counted.verdict is Verdict.GROWN and point.meter_wh is not None and point.session is not None:
+            old_wh = max(0.0, self._counted.energy_wh - since_wh)
             left_at = self._gone_at(old_wh)
             if old_wh > 0:
                 point.meter_wh += old_wh
-                self._charge(old_wh)
+                grow(point.session, self._parts_of(old_wh), point.meter_wh)
         self._end(left_at)
-        self._start(verdict)
-
-    def _swap(self) -> None:
-        """Another meter, the same car: one session ends with the old meter, and one begins with the new."""
-        point, old = self._point, self._point.session
-        if old is None:
-            return
-        point.meter_wh, point.metered_at = point.odd_first_wh, self._now
-        point.odd_first_wh = point.odd_wh = None
-        if not any(segment.parts.all_wh for segment in old.segments):  # the old meter has nothing to tell
-            old.meter_start_wh = old.meter_end_wh = point.meter_wh
-            for segment in old.segments:
-                segment.meter_start_wh = segment.meter_end_wh = point.meter_wh
-            self._count(Verdict.GROWN)
-            self._show(old)
-            return
-        self._end(self._now)
-        self._is_gap = False  # what the new meter shows since its first reading is the new session's
-        self._start(Verdict.GROWN)
-        if point.session is not None:
-            new = point.session
-            new.tag, new.vehicle = old.tag, old.vehicle or new.vehicle
+        self._start()
 
     def _end(self, ended_at: float) -> None:
         point = self._point
         session = point.session
         if session is None:
             return
+        session.flap = None
+        mend(session)
         # At least a second, so that the next one has another key.
         end = max(int(ended_at), session.started_at + 1, session.segments[-1].started_at)
         record = record_of(self._name, session, self._now, end)
@@ -274,47 +292,67 @@ class Look:
                 self._tell(Kind.STARTED, record)
             self._tell(Kind.ENDED, record)
 
-    def _growth(self, verdict: Verdict) -> float:
-        point, reading = self._point, self._reading
-        if verdict is not Verdict.GROWN or point.meter_wh is None or reading.meter_wh is None:
-            return 0.0
-        return reading.meter_wh - point.meter_wh
-
-    def _count(self, verdict: Verdict) -> None:
-        """Take the meter's reading and give what it grew by to the session."""
-        energy_wh = self._growth(verdict)
-        self._take_meter(verdict)
-        session = self._point.session
-        if session is None or self._point.meter_wh is None:
+    def _count(self) -> None:
+        """Take the meter's reading and give what it counted to the session."""
+        sure_wh = self._point.sure_wh
+        counted, session = self._take_meter(), self._point.session
+        if session is None or counted.verdict is Verdict.NONE:
             return
         if session.meter_start_wh is None:
             segment = session.segments[-1]
-            session.meter_start_wh = session.meter_end_wh = self._point.meter_wh
-            segment.meter_start_wh = segment.meter_end_wh = self._point.meter_wh
-        elif energy_wh > 0:
-            self._charge(energy_wh)
+            session.meter_start_wh = session.meter_end_wh = counted.reading_wh
+            segment.meter_start_wh = segment.meter_end_wh = counted.reading_wh
+        elif counted.verdict is Verdict.NEW_COUNT:
+            self._count_anew(session, counted)
+        elif counted.energy_wh > 0:
+            grow(session, self._parts_of(counted.energy_wh), counted.reading_wh)
+        elif counted.energy_wh < 0:
+            start_wh = session.meter_start_wh
+            shrink(session, counted.reading_wh)
+            if counted.reading_wh < start_wh and sure_wh is not None and sure_wh < counted.reading_wh:
+                # It began with an odd reading; the one before that was right, and no car was there yet.
+                begin_count(session, self._now, self._now, sure_wh)
+                grow(session, self._parts_of(counted.reading_wh - sure_wh), counted.reading_wh)
 
-    def _charge(self, energy_wh: float) -> None:
-        """Energy for the session; the point's meter shows it already."""
-        point = self._point
-        session = point.session
-        if session is None:
-            return
-        world = self._world
+    def _count_anew(self, session: Session, counted: Counted) -> None:
+        """The meter began a new count while the car was there: the same session, in another segment."""
+        first_wh, seen = counted.first_wh, self._meter.count if self._meter is not None else None
+        if seen is not None and seen.began_at < session.started_at:  # before the car came
+            first_wh = session.held_start_wh if session.held_start_wh is not None else seen.seen_wh
+            first_wh = min(first_wh, counted.reading_wh)
+        new_wh = max(0.0, counted.reading_wh - first_wh)
+        parts = self._parts_of(counted.old_wh + new_wh)
+        share = counted.old_wh / (counted.old_wh + new_wh) if counted.old_wh else 0.0
+        if counted.old_wh and session.meter_end_wh is not None:
+            grow(session, parts.scaled(share), session.meter_end_wh + counted.old_wh)
+        begin_count(session, counted.began_at, self._now, first_wh)
+        grow(session, parts.scaled(1 - share), counted.reading_wh)
+        self._has_news = True
+
+    def _parts_of(self, energy_wh: float) -> Parts:
+        """Where energy that the session gets came from, and what it cost."""
+        point, world = self._point, self._world
         parts = shared(energy_wh, point.flow)
         kind = price(parts, world.state.tariff, world.site_before, self._is_gap, world.prices)
-        if kind != TARIFF:
+        session = point.session
+        if session is not None and kind != TARIFF:
             session.price_kind = kind
-        session.is_by_meters = session.is_by_meters or (point.flow.is_by_meters and parts.known_wh > 0)
-        session.meter_end_wh = point.meter_wh
-        grow(session, parts)
+        if session is not None:
+            session.is_by_meters = session.is_by_meters or (point.flow.is_by_meters and parts.known_wh > 0)
         point.flow = Flow()
+        return parts
 
-    def _take_meter(self, verdict: Verdict) -> None:
-        point = self._point
-        if verdict is not Verdict.NONE and self._reading.meter_wh is not None:
-            point.meter_wh, point.metered_at = self._reading.meter_wh, self._now
-            point.odd_first_wh = point.odd_wh = None
+    def _take_meter(self) -> Counted:
+        """The reading is the point's from now on; answers what was counted, once."""
+        point, taken = self._point, self._counted
+        self._counted = Counted(Verdict.NONE)
+        if taken.verdict is Verdict.NONE:
+            return taken
+        point.meter_wh = point.sure_wh = taken.reading_wh
+        if self._meter is not None:
+            point.source, point.sure_wh = self._meter.source, self._meter.sure_wh
+            point.count_at = self._meter.count.began_at if self._meter.count is not None else None
+        return taken
 
     def _note_car(self, session: Session) -> None:
         reading = self._reading
@@ -349,7 +387,9 @@ class Look:
         point.power_w = reading.power_w
         if reading.is_charging is not None:
             point.is_charging = reading.is_charging
-        if reading.since_plugged_wh is not None:
+        held = self._meter.held if self._meter is not None else None
+        point.held_wh = held.last_wh if held is not None else None
+        if reading.since_plugged_wh is not None and point.absent_since is None:
             point.since_plugged_wh = reading.since_plugged_wh
 
     def _tell(self, kind: Kind, record: SessionRecord) -> None:

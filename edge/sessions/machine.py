@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from common.model import ChargePoint, Snapshot
 from common.store.rows import SessionRecord
+from edge.meters import GAP_S, ODD_S, STOOD_S, is_settled
 from edge.sessions import tags
 from edge.sessions.look import Change, Kind, Look, World
 from edge.sessions.readings import is_judgeable, reading_of
@@ -35,12 +36,16 @@ class SessionMachine:
         if snapshot is None or not is_judgeable(snapshot, now, oldest_s):
             return []
         memory, state = self.state, snapshot.state
+        memory.meters, memory.odd_readings = dict(snapshot.meters), snapshot.odd_readings
+        if self._is_unsure(now):
+            return []
         world = World(now, state, site_of(state, now), memory.site, memory, self._prices)
         changes: list[Change] = []
         for name, part in state.charge_points.items():
             point = memory.points.setdefault(name, Point(seen_at=now))
             point.missing_since = None
-            changes += Look(name, point, reading_of(part), world).judge()
+            meter = snapshot.meters.get(f"charge_points.{name}.meter_wh")
+            changes += Look(name, point, reading_of(part), world, meter).judge()
         for name in memory.points.keys() - state.charge_points.keys():
             changes += self._miss(name, world)
         memory.site = world.site
@@ -51,11 +56,17 @@ class SessionMachine:
         name = tags.take(self.state, scan)
         return self._changed(name) if name is not None else []
 
+    def drop_scan(self, tag: str, charge_point: str) -> list[Change]:
+        """The wallbox threw away a tag that had waited at a charge point."""
+        name = tags.drop(self.state, tag, charge_point)
+        return self._changed(name) if name is not None else []
+
     def landmarks(self) -> tuple[object, ...]:
         """What a crash must not lose even if nothing is to be told yet: equal as long as there is nothing new."""
         points = self.state.points.items()
         plugs = [(name, point.session and point.session.started_at, point.absent_since) for name, point in points]
-        return (*plugs, *(scan.tag for scan in self.state.scans))
+        meters = [(path, meter.count, meter.held and meter.held.first_at) for path, meter in self.state.meters.items()]
+        return (*plugs, *meters, *(scan.tag for scan in self.state.scans))
 
     def running(self) -> list[SessionRecord]:
         """The sessions that run, as of the last look."""
@@ -64,6 +75,20 @@ class SessionMachine:
             for name, point in self.state.points.items()
             if point.session is not None and point.session.is_shown
         ]
+
+    def _is_unsure(self, now: float) -> bool:
+        """Whether nobody looked for a while, and what the meters have said since then may be odd: then that must show.
+
+        For as long as it may take at most, however odd they are.
+        """
+        memory = self.state
+        since = memory.site.at if memory.site is not None else now
+        if now - since <= GAP_S or all(is_settled(meter, since) for meter in memory.meters.values()):
+            memory.waits_since = None
+            return False
+        if memory.waits_since is None or memory.waits_since > now:
+            memory.waits_since = now
+        return now - memory.waits_since <= ODD_S + STOOD_S
 
     def _miss(self, name: str, world: World) -> list[Change]:
         """The wallbox has no such charge point (any more)."""

@@ -1,35 +1,50 @@
-"""What one look at a charge point says, and which meter readings are believed.
+"""What one look at a charge point says, and what its meter counted since the last one.
 
-openWB's meters read 0 for a moment when it boots; meters are replaced and reset; the mirror holds most of that back,
-but not after it lost its memory. A reading of 0 is no reading at all here, and one that is out of line must last.
+Which readings are believed was decided before (edge/meters.py). A reading of 0 is no reading at all here: openWB's
+meters read 0 for a moment when it boots.
 """
 
 import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from common.meters import Meter
 from common.model import ChargePoint, Number, Snapshot
+from edge.meters import JITTER_WH
 from edge.sessions.state import Point
 
 CHARGING_W = 100.0
 """More is charging: openWB 1.9's own bound. What it reports as charging may be a car that draws nothing."""
 
-MOST_POWER_W = 400_000.0
-"""No charge point gives more; a meter that grew faster is another meter."""
-
-SLACK_S = 60.0  # a reading may be as much older than the look at it: topics come one by one, and as seldom as that
-
-ODD_S = 120.0
-"""A meter reading out of line is believed after so long: twelve of openWB's control loops, its boot ends before."""
-
 
 class Verdict(Enum):
-    """What a meter reading is."""
+    """What a believed reading is, beside the one that was counted last."""
 
-    NONE = auto()  # no reading, or one that is not believed (yet)
+    NONE = auto()  # no reading
     FIRST = auto()
     GROWN = auto()  # also by nothing
-    SWAPPED = auto()  # another meter, or one that was reset: readings have been from `Point.odd_first_wh` on since
+    TAKEN_BACK = auto()  # the one before was odd, and not sure yet
+    NEW_COUNT = auto()  # the meter began anew, or is another one
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the meter counted since the last look: `old_wh` to the end of its count before, `new_wh` of the present one.
+
+    Without a new count all is `new_wh`, which is below 0 where a reading is taken back. `first_wh` and `began_at` are
+    those of a new count.
+    """
+
+    verdict: Verdict
+    reading_wh: float = 0.0
+    new_wh: float = 0.0
+    old_wh: float = 0.0
+    first_wh: float = 0.0
+    began_at: float = 0.0
+
+    @property
+    def energy_wh(self) -> float:
+        return self.old_wh + self.new_wh
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +80,29 @@ def reading_of(part: ChargePoint) -> Reading:
     )
 
 
-def judge_meter(point: Point, reading_wh: float | None, now: float) -> Verdict:
-    """Whether to believe a reading; keeps account in `point` of one that is out of line, and changes nothing else."""
+def counted(point: Point, reading_wh: float | None, meter: Meter | None, now: float) -> Counted:
+    """Compare a believed reading with the one before; `meter` says how it came to be believed, None: nobody knows."""
     if reading_wh is None:
-        return Verdict.NONE
-    if point.meter_wh is None:
-        return Verdict.FIRST
-    if _follows(point.meter_wh, reading_wh, now - point.metered_at):
-        point.odd_first_wh = point.odd_wh = None
-        return Verdict.GROWN
-    if point.odd_first_wh is None or point.odd_wh is None or not _follows(point.odd_wh, reading_wh, now - point.odd_at):
-        point.odd_first_wh, point.odd_s = reading_wh, 0.0
-    else:
-        point.odd_s += max(0.0, now - point.odd_at)
-    point.odd_wh, point.odd_at = reading_wh, now
-    return Verdict.SWAPPED if point.odd_s >= ODD_S else Verdict.NONE
-
-
-def _follows(before_wh: float, reading_wh: float, elapsed_s: float) -> bool:
-    """Whether one meter can have shown both."""
-    most_wh = MOST_POWER_W * (max(0.0, elapsed_s) + SLACK_S) / 3600
-    return before_wh <= reading_wh <= before_wh + most_wh
+        return Counted(Verdict.NONE)
+    before_wh = point.meter_wh
+    if before_wh is None:
+        return Counted(Verdict.FIRST, reading_wh)
+    is_same_meter = meter is None or point.source in (None, meter.source)
+    count = meter.count if meter is not None else None
+    if is_same_meter and count is not None and count.began_at != point.count_at:
+        return Counted(
+            Verdict.NEW_COUNT,
+            reading_wh,
+            new_wh=max(0.0, reading_wh - count.first_wh),
+            old_wh=max(0.0, count.before_wh - before_wh),
+            first_wh=min(count.first_wh, reading_wh),
+            began_at=count.began_at,
+        )
+    if is_same_meter and reading_wh >= before_wh:
+        return Counted(Verdict.GROWN, reading_wh, new_wh=reading_wh - before_wh)
+    if is_same_meter and point.sure_wh is not None and reading_wh >= point.sure_wh - JITTER_WH:
+        return Counted(Verdict.TAKEN_BACK, reading_wh, new_wh=reading_wh - before_wh)
+    return Counted(Verdict.NEW_COUNT, reading_wh, first_wh=reading_wh, began_at=now)
 
 
 def _finite(value: Number | None) -> float | None:

@@ -61,7 +61,7 @@ def record_of(charge_point: str, session: Session, now: float, ended_at: int | N
         last_charged_at=max(charging[-1].ended_at or until, charging[-1].started_at) if charging else None,
         meter_start_wh=start_wh,
         meter_end_wh=end_wh,
-        energy_wh=end_wh - start_wh if start_wh is not None and end_wh is not None else None,
+        energy_wh=_energy(rows) if start_wh is not None and end_wh is not None else None,
         grid_wh=grid_wh,
         pv_wh=pv_wh,
         battery_wh=battery_wh,
@@ -124,6 +124,15 @@ def _row(segment: Segment, total: Parts) -> SegmentRow:
         more = parts.unpriced_wh / (total.all_wh - total.unpriced_wh) if parts.unpriced_wh else 0.0
         row = replace(row, cost_millicents=round(parts.cost_millicents + more * total.cost_millicents))
     return row
+
+
+def _energy(rows: Sequence[SegmentRow]) -> int:
+    """The last reading less the first one, unless the meter began a new count in between."""
+    return sum(
+        row.meter_end_wh - row.meter_start_wh
+        for row in rows
+        if row.meter_start_wh is not None and row.meter_end_wh is not None
+    )
 
 
 def _sources(

@@ -5,7 +5,19 @@ Changed in place by edge/sessions/ alone. Instants are Unix seconds of the edge'
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
+
+from common.meters import Meter, OddReading
+
+
+class Seam(StrEnum):
+    """Why a segment must not be joined with the one before it."""
+
+    COUNT = "count"
+    """The meter began a new count: differences of readings mean nothing over it."""
+    FLAP = "flap"
+    """The plug was back after a moment, and may be another car's."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,6 +38,17 @@ class Parts:
         self.unknown_wh += other.unknown_wh
         self.cost_millicents += other.cost_millicents
         self.unpriced_wh += other.unpriced_wh
+
+    def scaled(self, by: float) -> "Parts":
+        """This share of all of it."""
+        return Parts(
+            grid_wh=self.grid_wh * by,
+            pv_wh=self.pv_wh * by,
+            battery_wh=self.battery_wh * by,
+            unknown_wh=self.unknown_wh * by,
+            cost_millicents=self.cost_millicents * by,
+            unpriced_wh=self.unpriced_wh * by,
+        )
 
     @property
     def known_wh(self) -> float:
@@ -59,11 +82,33 @@ class Segment:
     meter_start_wh: float | None = None
     meter_end_wh: float | None = None
     parts: Parts = field(default_factory=Parts)
+    begins: Seam | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Flap:
+    """The plug was gone for a moment, and back at `back_at`: what the session was until then, should two cars show.
+
+    `signs` counts the looks in a row at which the wallbox named another car; `has_other_card`: somebody held another
+    card to the reader.
+    """
+
+    absent_since: float
+    back_at: float
+    vehicle: str | None
+    soc_end_percent: int | None
+    since_plugged_wh: float | None
+    signs: int = 0
+    has_other_card: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """A session that runs. `is_shown`: it is more than a plug that flapped, so others may know of it."""
+    """A session that runs. `is_shown`: it is more than a plug that flapped, so others may know of it.
+
+    `flap` is the last one, as long as it may turn out that another car came. `held_start_wh` is what the meter said
+    when the session began, if that was not believed then.
+    """
 
     started_at: int
     meter_start_wh: float | None = None
@@ -76,14 +121,19 @@ class Session:
     is_by_meters: bool = False
     price_kind: str = "tariff"
     is_shown: bool = False
+    flap: Flap | None = None
+    held_start_wh: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Point:
-    """One charge point as last judged. Of a meter reading out of line `odd_first_wh` is the first, held for `odd_s`.
+    """One charge point as last judged.
 
-    `absent_since` is when the running session's car was first seen unplugged; `absent_s` how long it has been so.
-    `missing_since` is when the wallbox first had no such charge point.
+    `meter_wh` is the last believed reading, of which another one has confirmed `sure_wh`; `source` and `count_at` say
+    of which meter, and of which of its counts, as in `common.meters.Meter`. `held_wh` is what it said at the last look,
+    if that is not believed yet. `since_plugged_wh` is that of the last look
+    at which the car was there. `absent_since` is when the running session's car was first seen unplugged; `absent_s`
+    how long it has been so. `missing_since` is when the wallbox first had no such charge point.
     """
 
     seen_at: float
@@ -92,11 +142,10 @@ class Point:
     is_charging: bool = False
     since_plugged_wh: float | None = None
     meter_wh: float | None = None
-    metered_at: float = 0.0
-    odd_first_wh: float | None = None
-    odd_wh: float | None = None
-    odd_at: float = 0.0
-    odd_s: float = 0.0
+    sure_wh: float | None = None
+    source: str | None = None
+    count_at: float | None = None
+    held_wh: float | None = None
     absent_since: float | None = None
     absent_s: float = 0.0
     flow: Flow = field(default_factory=Flow)
@@ -129,11 +178,17 @@ class WaitingScan:
 
 @dataclass(slots=True, kw_only=True)
 class MachineState:
-    """Everything that the machine knows."""
+    """Everything that the machine knows; `meters` and `odd_readings` are the mirror's, kept along with it.
+
+    `waits_since` is when it began to wait after a gap, until the meters are sure.
+    """
 
     points: dict[str, Point] = field(default_factory=dict)
     site: Site | None = None
     scans: list[WaitingScan] = field(default_factory=list)
+    waits_since: float | None = None
+    meters: dict[str, Meter] = field(default_factory=dict)
+    odd_readings: tuple[OddReading, ...] = ()
 
 
 class Scan(Protocol):

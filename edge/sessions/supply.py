@@ -8,10 +8,8 @@ say what fed it. Prices are those of that time. docs/records.md tells it to owne
 from dataclasses import dataclass
 
 from common.model import Number, SiteState, Tariff
+from edge.meters import GAP_S
 from edge.sessions.state import Flow, Parts, Site
-
-GAP_S = 120.0
-"""Two looks further apart say nothing of the time between. A 2.x wallbox may report as seldom as once a minute."""
 
 MILLICENTS = 100.0  # 1 Wh at 1 EUR/kWh is a tenth of a cent
 

@@ -20,27 +20,66 @@ def take(state: MachineState, scan: Scan) -> str | None:
 
     A scan at a charge point is that session's if it has no tag, or if no energy has flowed yet (then the wallbox, too,
     takes another tag); a scan without a place is that of the charge point where a car was plugged in last, if that was
-    just now and it has no tag.
+    just now and it has no tag. Of a session whose car is away just now nobody knows whether it is its own. Another card
+    just after the plug flapped says that another car came.
     """
     tag = scan.tag.strip()[:LONGEST_TAG]
     if not tag:
         return None
+    waiting = WaitingScan(tag=tag, scanned_at=scan.scanned_at, charge_point=scan.charge_point)
     running = {name: point.session for name, point in state.points.items() if point.session is not None}
-    if scan.charge_point is not None:
-        session = running.get(scan.charge_point)
-        if session is not None and (session.tag is None or not _has_charged(session)):
+    here = {name: session for name, session in running.items() if state.points[name].absent_since is None}
+    if scan.charge_point in here:
+        session = here[scan.charge_point]
+        if session.tag is None or not _has_charged(session):
             session.tag = tag
             return scan.charge_point
-        if session is not None:
+        if not _is_others(session, waiting):
             return None
-    else:
-        for name, session in sorted(running.items(), key=lambda item: -item[1].started_at):
+        _note_other(session)
+    elif scan.charge_point is None:
+        for name, session in sorted(here.items(), key=lambda item: -item[1].started_at):
             if session.tag is None and abs(scan.scanned_at - session.started_at) <= SCAN_S:
                 session.tag = tag
                 return name
-    waiting = WaitingScan(tag=tag, scanned_at=scan.scanned_at, charge_point=scan.charge_point)
+        for session in here.values():
+            if len(state.points) == 1 and _is_others(session, waiting):
+                _note_other(session)
     state.scans = [*state.scans, waiting][-MOST_WAITING:]
     return None
+
+
+def claim_after_flap(state: MachineState, charge_point: str, session: Session) -> None:
+    """The plug is back: what was scanned while it was away is the session's, or says that another car came."""
+    is_only = len(state.points) == 1
+    fitting = [
+        scan for scan in state.scans if scan.charge_point == charge_point or (scan.charge_point is None and is_only)
+    ]
+    if not fitting:
+        return
+    scan = max(fitting, key=lambda scan: scan.scanned_at)
+    if _is_others(session, scan):
+        _note_other(session)
+        return
+    if session.tag is None and abs(scan.scanned_at - session.started_at) <= SCAN_S:
+        session.tag = scan.tag
+    if session.tag == scan.tag:
+        state.scans = [other for other in state.scans if other not in fitting]
+
+
+def drop(state: MachineState, tag: str, charge_point: str) -> str | None:
+    """The wallbox threw a card away: it is no session's that it did not charge for. Answers whose tag it was until now.
+
+    What has charged with a tag keeps it: the wallbox throws away what is scanned while a charge runs.
+    """
+    tag = tag.strip()[:LONGEST_TAG]
+    state.scans = [scan for scan in state.scans if scan.tag != tag or scan.charge_point not in (None, charge_point)]
+    point = state.points.get(charge_point)
+    session = point.session if point is not None else None
+    if session is None or session.tag != tag or _has_charged(session):
+        return None
+    session.tag = None
+    return charge_point
 
 
 def claim(state: MachineState, charge_point: str, session: Session) -> None:
@@ -57,3 +96,16 @@ def claim(state: MachineState, charge_point: str, session: Session) -> None:
 
 def _has_charged(session: Session) -> bool:
     return any(segment.parts.all_wh for segment in session.segments)
+
+
+def _is_others(session: Session, scan: WaitingScan) -> bool:
+    """Whether a scan says that the plug was moved to another car a moment ago."""
+    flap = session.flap
+    if flap is None or session.tag is None or scan.tag == session.tag:
+        return False
+    return flap.absent_since <= scan.scanned_at <= flap.back_at + SCAN_S
+
+
+def _note_other(session: Session) -> None:
+    if session.flap is not None:
+        session.flap.has_other_card = True

@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from common.store import retention, rollups, samples
+from common.meters import OddOutcome, OddReading
+from common.store import odd_readings, retention, rollups, samples
 from common.store.bind import Store, open_store
 from common.store.rollup_rows import Method, Resolution, RollupRow
 from common.store.rows import ChargePointSampleRow, SampleRow
@@ -170,3 +172,45 @@ class TestRetention:
         samples.insert(store, [sample(-10)])
         catch_up(store, Reckoner(60, not_before=START + 86_400))
         assert everything(store) == before
+
+
+def odd(at_minute: int, outcome: OddOutcome, meter: str = "grid.imported_wh") -> OddReading:
+    at = START + 60 * at_minute
+    return OddReading(meter=meter, from_s=at, to_s=at + 5, before_wh=1, first_wh=2, last_wh=3, outcome=outcome)
+
+
+def test_odd_readings_are_stored_once_with_whichever_sample_brings_them(store: Store) -> None:
+    """Several samples carry each, and a delivery may come twice; they are read by period and by meter."""
+    dropped = odd(1, OddOutcome.DROPPED)
+    begun = odd(2, OddOutcome.NEW_COUNT, "charge_points.1.meter_wh")
+    rows = [replace(sample(minute), odd_readings=(dropped, begun)) for minute in range(3, 6)]
+    for _ in range(2):
+        samples.insert(store, rows)
+    samples.insert(store, [replace(sample(6), odd_readings=(begun,))])
+    assert odd_readings.between(store, 0, NEVER) == [dropped, begun]
+    assert odd_readings.between(store, 0, NEVER, "charge_points.1.meter_wh") == [begun]
+    assert odd_readings.between(store, dropped.from_s + 1, begun.from_s) == []
+    assert [row.odd_readings for row in samples.between(store, 0, NEVER, 9)] == [()] * 4
+
+
+def test_a_count_that_began_anew_and_overtook_the_old_one_is_told_by_the_odd_reading(store: Store) -> None:
+    """The samples alone look like one count: 400 Wh lower, and two minutes unknown in which it counted on."""
+    lowered = [
+        replace(
+            sample(minute),
+            charge_points=(ChargePointSampleRow(charge_point="1", power_w=6000, meter_wh=4600 + 100 * minute),),
+        )
+        for minute in range(15, 61)
+    ]
+    unknown = [
+        replace(sample(minute), charge_points=(ChargePointSampleRow(charge_point="1", power_w=6000),))
+        for minute in range(10, 15)
+    ]
+    begun = odd(10, OddOutcome.NEW_COUNT, "charge_points.1.meter_wh")
+    samples.insert(store, [sample(minute) for minute in range(10)])
+    samples.insert(store, unknown)
+    catch_up(store)
+    samples.insert(store, [replace(lowered[0], odd_readings=(begun,)), *lowered[1:]])
+    catch_up(store)
+    assert sum(energies(store, Resolution.HOUR, "charge_point:1")) == 6_000
+    assert Method.MIXED in {row.method for row in buckets(store, Resolution.QUARTER) if "charge" in row.series}

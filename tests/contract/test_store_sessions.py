@@ -238,6 +238,14 @@ class TestCorrections:
         sessions.upsert(store, [RUNNING, FULL])
         assert stored(store, session_id) == replace(FULL, session=replace(FULL.session, tag=None))
 
+    def test_a_reading_is_corrected_of_a_session_with_two_counts(self, store: Store) -> None:
+        """Its energy is no difference of its readings: it changes by as much as the reading does."""
+        begun = replace(FULL, session=replace(FULL.session, meter_end_wh=500, energy_wh=11_000))
+        (session_id,) = sessions.upsert(store, [begun])
+        sessions.correct(store, session_id, {"meter_end_wh": 300}, corrected_by="a", corrected_at=1, reason="read it")
+        corrected = stored(store, session_id).session
+        assert (corrected.meter_end_wh, corrected.energy_wh) == (300, 10_800)
+
     def test_meter_and_energy_stay_in_step(self, store: Store) -> None:
         """A new reading changes the energy; sources and cost are unknown then, and no later record brings them back."""
         (session_id,) = sessions.upsert(store, [FULL])

@@ -19,7 +19,7 @@ from common.store.rows import SessionFilter, SessionRow
 from edge.adapters.session_file import SessionFile
 from edge.loops.session_delivery import SessionDelivery
 from edge.loops.sessions import SessionLoop
-from edge.sessions.look import FLAP_S
+from edge.sessions.moves import FLAP_S
 from tests.kit import charging, servers
 from tests.kit.clock import ManualClock
 from tests.kit.commanded_site import Site, commanded_site

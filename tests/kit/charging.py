@@ -1,9 +1,13 @@
 """A site with one charge point that a test plays: cars, meters, powers and silence, seen as snapshots."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
+from common.meters import Meter
 from common.model import Battery, ChargePoint, Grid, Meta, Mode, Pv, SiteState, Snapshot, Tariff
+from edge.meters import GAP_S, hear, wait
 
+METER = "charge_points.1.meter_wh"
 START = 1_800_000_000
 
 
@@ -38,6 +42,7 @@ class Site:
     pv_wh: float = 7_000_000.0
     battery_wh: float = 300_000.0
     delivered_wh: float = 0.0
+    meter: Meter | None = None
 
     def pass_time(self, seconds: float) -> "Site":
         hours = seconds / 3600
@@ -68,11 +73,21 @@ class Site:
         return self.home_w + self.drawn_w + self.battery_w - self.pv_w
 
     def snapshot(self) -> Snapshot:
+        """As the mirror would give it; a meter that says nothing odd is sure, as it is while messages keep coming."""
+        said_wh = self.meter_wh if self.shown_meter_wh is None else self.shown_meter_wh
+        if math.isfinite(said_wh):
+            before = self.meter
+            is_gap = before is not None and self.now - before.seen_at > GAP_S
+            judged = hear(before, METER, "meter", said_wh, self.now, self.drawn_w, is_gap=is_gap).meter
+            judged = wait(judged, METER, self.now, self.drawn_w, is_gap=False).meter
+            if judged.held is None:
+                judged = replace(judged, sure_wh=judged.wh, sure_at=self.now)
+            self.meter = judged
         point = ChargePoint(
             is_plugged=self.is_plugged if self.is_said else None,
             is_charging=self.drawn_w > 0,
             power_w=self.drawn_w,
-            meter_wh=self.meter_wh if self.shown_meter_wh is None else self.shown_meter_wh,
+            meter_wh=self.meter.wh if self.meter is not None and math.isfinite(said_wh) else None,
             energy_since_plugged_wh=self.meter_wh - self.meter_at_plug_wh if self.counts_since_plug else None,
             soc_percent=self.soc_percent,
             vehicle=self.vehicle,
@@ -88,4 +103,5 @@ class Site:
                 price_per_kwh=self.price, pv_price_per_kwh=self.pv_price, battery_price_per_kwh=self.battery_price
             ),
         )
-        return Snapshot(seq=1, updated_at=self.now, state=state)
+        meters = {METER: self.meter} if self.meter is not None else {}
+        return Snapshot(seq=1, updated_at=self.now, state=state, meters=meters)

@@ -2,13 +2,13 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.model import Fault, FaultLevel, Limit, LimitType, Mode, SiteState, Tariff
-from edge.cells import METER_RESET_S
 from edge.mirror import STALE_PATH, Mirror, Stored
 from edge.openwb.parsing import SkipReason
 from edge.openwb.v1 import DIALECT, HEARTBEAT
@@ -202,23 +202,57 @@ class TestValues:
 class TestMeters:
     def test_a_meter_that_reads_zero_at_boot_is_held_back(self) -> None:
         """The old reading stays, the message is counted, and the meter goes on when it is back."""
-        mirror = _heard({"evu/WhImported": "8123456"})
+        mirror = _heard({"evu/WhImported": "8123456", "system/Timestamp": str(int(NOW))})
         update = mirror.apply({"openWB/evu/WhImported": b"0"}, NOW + 1)
-        assert [skip.reason for skip in update.skipped] == [SkipReason.METER_FELL]
+        assert [skip.reason for skip in update.skipped] == [SkipReason.METER_ODD]
         assert update.changes == {}
-        mirror.tick(NOW + 10 * METER_RESET_S)
+        _beat(mirror, NOW + 1, 100)
         assert _grid_imported(mirror) == 8123456
-        _heard({"evu/WhImported": "8123460"}, NOW + 20, mirror)
+        _heard({"evu/WhImported": "8123460"}, NOW + 110, mirror)
+        assert _grid_imported(mirror) == 8123460
+
+    def test_a_meter_that_goes_on_reading_zero_is_unknown(self) -> None:
+        """Nobody knows what it stands at; its count goes on when it is back, however late."""
+        mirror = _heard({"evu/WhImported": "8123456", "system/Timestamp": str(int(NOW))})
+        _heard({"evu/WhImported": "0"}, NOW + 1, mirror)
+        _beat(mirror, NOW + 1, 7200)
+        assert _grid_imported(mirror) is None
+        _heard({"evu/WhImported": "8123460"}, NOW + 7210, mirror)
         assert _grid_imported(mirror) == 8123460
 
     def test_a_new_meter_is_believed_in_the_end(self) -> None:
-        """Low but not 0 for long enough: it was replaced."""
-        mirror = _heard({"evu/WhImported": "8123456"})
+        """Low but not 0 for two minutes in which the wallbox spoke: it was replaced."""
+        mirror = _heard({"evu/WhImported": "8123456", "system/Timestamp": str(int(NOW))})
         _heard({"evu/WhImported": "12"}, NOW + 1, mirror)
-        mirror.tick(NOW + METER_RESET_S)
+        _beat(mirror, NOW + 1, 115)
         assert _grid_imported(mirror) == 8123456
-        changes = mirror.tick(NOW + 1 + METER_RESET_S)
-        assert changes["grid.imported_wh"] == 12
+        _beat(mirror, NOW + 116, 10)
+        assert _grid_imported(mirror) == 12
+        snapshot = mirror.snapshot()
+        assert snapshot is not None
+        (odd,) = snapshot.odd_readings
+        assert (odd.meter, odd.before_wh, odd.first_wh, odd.outcome) == ("grid.imported_wh", 8123456, 12, "new_count")
+
+    def test_silence_makes_no_reading_last(self) -> None:
+        """One odd message, then the wallbox is silent for an hour: nobody said it again."""
+        mirror = _heard({"evu/WhImported": "8123456", "system/Timestamp": str(int(NOW))})
+        _heard({"evu/WhImported": "12"}, NOW + 1, mirror)
+        for seconds in range(2, 3600, 10):
+            mirror.tick(NOW + seconds)
+        _beat(mirror, NOW + 3600, 10)
+        assert _grid_imported(mirror) == 8123456
+        _heard({"evu/WhImported": "8123460"}, NOW + 3620, mirror)
+        assert _grid_imported(mirror) == 8123460
+
+    def test_what_a_charge_point_s_meter_says_is_shown_though_it_is_not_believed(self) -> None:
+        """Beside the reading that counts; then both are the same again."""
+        switch = {"lp/1/boolChargePointConfigured": "1", "system/Timestamp": str(int(NOW))}
+        mirror = _heard(switch | {"lp/1/kWhCounter": "2310.482"})
+        update = mirror.apply({"openWB/lp/1/kWhCounter": b"2999.000"}, NOW + 1)
+        assert update.changes == {"charge_points.1.odd_meter_wh": 2_999_000}
+        assert _state(mirror).charge_points["1"].meter_wh == 2_310_482
+        update = mirror.apply({"openWB/lp/1/kWhCounter": b"2310.500"}, NOW + 11)
+        assert update.changes == {"charge_points.1.odd_meter_wh": None, "charge_points.1.meter_wh": 2_310_500}
 
     def test_a_deleted_meter_does_not_come_back_as_zero(self) -> None:
         """At boot openWB may empty the topic before it publishes 0."""
@@ -227,15 +261,33 @@ class TestMeters:
         _heard({"evu/WhImported": "0"}, NOW + 2, mirror)
         assert _grid_imported(mirror) is None
 
-    def test_a_meter_held_back_survives_a_restart(self) -> None:
-        """The raw mirror says 0 then, the stored state says what was believed."""
+    @pytest.mark.parametrize("word", ["0", "12", "99999999"])
+    def test_a_meter_held_back_survives_a_restart(self, word: str) -> None:
+        """By Redis, by what another release left there, or by the session file alone: what it said is still odd."""
         mirror = _heard({"evu/WhImported": "8123456"})
-        _heard({"evu/WhImported": "0"}, NOW + 1, mirror)
+        _heard({"evu/WhImported": word}, NOW + 1, mirror)
         snapshot = mirror.snapshot()
         assert snapshot is not None
-        again = Mirror(DIALECT)
-        again.adopt(Stored(snapshot, mirror.raw, snapshot.seq), NOW + 2)
-        assert _grid_imported(again) == 8123456
+        by_redis, by_older, by_disk = Mirror(DIALECT), Mirror(DIALECT), Mirror(DIALECT)
+        by_redis.adopt(Stored(snapshot, mirror.raw, snapshot.seq), NOW + 2)
+        by_older.adopt(Stored(replace(snapshot, meters={}), mirror.raw, snapshot.seq), NOW + 2)
+        by_disk.recall(snapshot.meters, snapshot.odd_readings)
+        for again in (by_redis, by_older, by_disk):
+            _heard({"evu/WhImported": word}, NOW + 3, again)
+            assert _grid_imported(again) == 8123456
+            _heard({"evu/WhImported": "8123460"}, NOW + 10, again)
+            assert _grid_imported(again) == 8123460
+
+    def test_redis_that_answers_late_knows_what_was_odd(self) -> None:
+        """What was believed at once, since nobody knew better, is judged again."""
+        before = _heard({"evu/WhImported": "8123456"}, NOW - 100).snapshot()
+        assert before is not None
+        mirror = _heard({"evu/WhImported": "12"})
+        assert _grid_imported(mirror) == 12
+        mirror.adopt(Stored(before, {"openWB/evu/WhImported": "8123456"}, before.seq), NOW + 1)
+        assert _grid_imported(mirror) == 8123456
+        _heard({"evu/WhImported": "8123460"}, NOW + 2, mirror)
+        assert _grid_imported(mirror) == 8123460
 
 
 class TestStaleness:
@@ -369,6 +421,13 @@ class TestNumbers:
         mirror = Mirror(DIALECT)
         mirror.adopt(Stored(stored, {**old.raw, "openWB/system/lastRfId": "0004A376A2"}, stored.seq), NOW)
         assert mirror.raw == old.raw
+
+
+def _beat(mirror: Mirror, start: float, seconds: int) -> None:
+    """The wallbox speaks, and says nothing new."""
+    for passed in range(5, seconds + 1, 5):
+        mirror.apply({HEARTBEAT: str(int(start + passed)).encode()}, start + passed)
+        mirror.tick(start + passed)
 
 
 def _grid_imported(mirror: Mirror) -> int | float | None:

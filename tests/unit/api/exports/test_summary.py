@@ -95,13 +95,29 @@ def test_a_session_without_readings_shows_as_a_gap() -> None:
     first, lost, last = list(charged(3))
     first, last = replace(first, charge_point="1"), replace(last, charge_point="1")
     last = replace(
-        last, meter_start_wh=(first.meter_end_wh or 0) + 5_000, meter_end_wh=(first.meter_end_wh or 0) + 6_000
+        last,
+        meter_start_wh=(first.meter_end_wh or 0) + 5_000,
+        meter_end_wh=(first.meter_end_wh or 0) + 6_000,
+        energy_wh=1_000,
     )
     trail = MeterTrail("1")
     for row in (first, replace(lost, charge_point="1", meter_start_wh=None, meter_end_wh=None, energy_wh=None), last):
         trail.add(row, is_chosen=True)
     (gap,) = trail.gaps
     assert (gap.from_s, gap.to_s, gap.energy_wh) == (first.ended_at, last.started_at, 5_000)
+
+
+def test_a_meter_that_began_anew_within_a_session_shows_as_a_fall() -> None:
+    """Its readings do not make its energy; the trail adds up all the same."""
+    row = SessionRow(
+        charge_point="1", started_at=JULY, ended_at=JULY + 60, meter_start_wh=9_000, meter_end_wh=300, energy_wh=800
+    )
+    trail = MeterTrail("1")
+    trail.add(row, is_chosen=True)
+    assert (trail.chosen_wh, trail.outside_wh) == (800, -9_500)
+    assert (trail.last_wh or 0) - (trail.first_wh or 0) == trail.chosen_wh + trail.other_wh + trail.outside_wh
+    (gap,) = trail.gaps
+    assert (gap.from_s, gap.to_s, gap.energy_wh) == (JULY, JULY + 60, -9_500)
 
 
 def test_a_reading_that_fell_may_be_a_corrected_one() -> None:

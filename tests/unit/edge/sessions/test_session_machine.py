@@ -225,19 +225,18 @@ def test_meter_that_jumps_for_a_moment_is_ignored(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("new_wh", [50.0, 9_000_000.0])
-def test_another_meter_ends_the_session_and_begins_one(watched: Watched, new_wh: float) -> None:
-    """Each adds up by itself; tag and vehicle go along, and nothing that the new meter shows is lost."""
-    watched.site.vehicle = "Ioniq"
-    watched.machine.note_scan(Scan("A", watched.site.now))
+def test_another_meter_is_another_segment_of_the_same_session(watched: Watched, new_wh: float) -> None:
+    """Each count adds up by itself, and where one ends and the other begins is in the record; nothing is lost."""
     watched.plug(3_600).watch(600)
     watched.site.meter_wh = new_wh
     watched.watch(600).unplug()
-    first, second = watched.ended
-    assert (first.meter_start_wh, first.energy_wh) == (1_000_000, 600)
-    assert (second.meter_start_wh, second.meter_end_wh) == (new_wh + 10, new_wh + 600)
-    assert second.energy_wh == 590
+    row, (first, second) = watched.session, watched.segments
+    assert (first.meter_start_wh, first.meter_end_wh) == (1_000_000, 1_000_600)
+    # The new count is reckoned back by power to the old one's last reading, 10 s before its own first.
+    assert (second.meter_start_wh, second.meter_end_wh) == (new_wh, new_wh + 600)
+    assert (row.meter_start_wh, row.meter_end_wh, row.energy_wh) == (1_000_000, new_wh + 600, 1_200)
     assert first.ended_at == second.started_at
-    assert {(row.tag, row.vehicle) for row in (first, second)} == {("A", "Ioniq")}
+    assert (row.cost_millicents, row.grid_wh) == (1_200 * 30, 1_200)
 
 
 def test_another_meter_before_any_energy_splits_nothing(watched: Watched) -> None:

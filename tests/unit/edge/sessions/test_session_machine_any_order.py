@@ -194,7 +194,8 @@ def test_a_restart_at_any_step_changes_nothing(steps: list[Step], counts: bool) 
         assert restarted(shaken).note_scan(scan) == steady.note_scan(scan)
         shaken.note_scan(scan)
         shaken = restarted(shaken)
-        assert look(shaken, site) == look(steady, site)
+        snapshot = site.snapshot()
+        assert shaken.look(site.now, snapshot) == steady.look(site.now, snapshot)
         assert shaken.state == steady.state
 
 
