@@ -231,7 +231,7 @@ class TestDevices:
         made = (("old", Kind.API, ten_years), ("short", Kind.API, NOW + 5), ("phone", Kind.APP, ten_years))
         for name, kind, ends in made:
             devices.add(store, device(user_id, name, kind=kind, expires_at=ends))
-        (update,) = [text for text in statements(migrations(SITE.migrations)[6], Dialect.SQLITE) if "UPDATE" in text]
+        (update,) = [text for text in statements(migrations(SITE.migrations)[7], Dialect.SQLITE) if "UPDATE" in text]
         store.run(lambda db: db.execute(update))
         found = {row.id: row.expires_at for row in devices.of_user(store, user_id, NOW)}
         assert found == {"old": NOW + 365 * 86_400, "short": NOW + 5, "phone": ten_years}
