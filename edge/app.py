@@ -112,6 +112,7 @@ def run(settings: Settings, clock: Clock, stopping: threading.Event) -> list[str
         health,
         clock,
         announce=mirror.announce,
+        on_discard=[charging.note_discard],
     )
     rollups = RollupLoop(
         StoredRollups(store, settings.time_zone),

@@ -45,6 +45,14 @@ class Scan:
     is_fresh: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """The wallbox threw a tag away that was held to the reader of a charge point: it charges nothing with it."""
+
+    tag: str
+    charge_point: str
+
+
 @dataclass(slots=True)
 class Memory:
     """What outlives a restart: the last word of each topic, and the newest scans."""
@@ -67,12 +75,13 @@ class Scans:
         self.memory = memory
         self.is_changed = False
         self._arriving: list[_Arriving] = []
+        self._leaving: list[tuple[Discard, float]] = []  # with the uptime at which it is given out
         self._waiting: dict[str, str] = {}
 
     @property
     def is_arriving(self) -> bool:
-        """Whether a scan was heard of that is not given out yet."""
-        return bool(self._arriving)
+        """Whether something was heard of that is not given out yet."""
+        return bool(self._arriving or self._leaving)
 
     def hear(self, topic: str, said: Said, *, is_retained: bool, now: float, uptime: float) -> None:
         """Take in one message, in the order of arrival."""
@@ -82,8 +91,10 @@ class Scans:
                 self._waiting.pop(number, None)
             elif number in self._waiting or len(self._waiting) < MOST_TOPICS:
                 self._waiting[number] = said.tag
+        before = self.memory.words.get(topic, "")
         if not self._is_news(topic, said):
             return
+        self._note_leaving(said, before, uptime)
         if said.tag is not None and not self._is_known(said, now):
             is_dated = said.at is not None or not is_retained
             if not is_dated and said.word is Word.SCANNED:
@@ -104,9 +115,25 @@ class Scans:
             self.is_changed = True
         return ready
 
+    def thrown_away(self, uptime: float) -> list[Discard]:
+        """The tags that the wallbox threw away; each is given out once, after its scan."""
+        ready = [one for one, due_at in self._leaving if due_at <= uptime]
+        self._leaving = [(one, due_at) for one, due_at in self._leaving if due_at > uptime]
+        words = self.memory.words
+        return [one for one in ready if words.get(f"openWB/chargepoint/{one.charge_point}/set/rfid") != one.tag]
+
     def is_held(self, tag: str, charge_point: str | None) -> bool:
         """Whether openWB 2.x has not yet bound it to a session, nor thrown it away."""
         return charge_point is not None and self._waiting.get(charge_point) == tag
+
+    def _note_leaving(self, said: Said, before: str, uptime: float) -> None:
+        """A tag of 2.x that waits no more was bound, which another topic tells, or thrown away; 1.9 says so itself."""
+        number = said.charge_point
+        if number is None:
+            return
+        gone = before if said.word is Word.WAITING and before != said.tag else said.tag if said.is_refused else None
+        if gone:
+            self._leaving = [*self._leaving, (Discard(gone, number), uptime + SETTLE_S)][-MOST_KEPT:]
 
     def _is_news(self, topic: str, said: Said) -> bool:
         words = self.memory.words

@@ -31,7 +31,7 @@ from edge import profiles
 from edge.openwb import rfid
 from edge.openwb.parsing import Unreadable
 from edge.profiles import Journal, Step, Visit
-from edge.scans import Memory, Scan, Scans
+from edge.scans import Discard, Memory, Scan, Scans
 
 COMPONENT = "rfid"
 
@@ -119,7 +119,9 @@ class Inbox:
 
 
 class RfidLoop:
-    """`on_scan` are called with each scan, once, in this loop's thread; they must not block.
+    """`on_scan` are called with each scan, then `on_discard` with each tag that the wallbox threw away, once.
+
+    In this loop's thread; they must not block.
 
     `site_wide` names the wishes of each generation that hold for all charge points. `zone` is the site's. `announce`
     tells the live channel.
@@ -139,6 +141,7 @@ class RfidLoop:
         clock: Clock,
         backoff: Backoff | None = None,
         announce: Callable[[Mapping[str, Any]], None] | None = None,
+        on_discard: Sequence[Callable[[Discard], None]] = (),
     ) -> None:
         self._announce = announce
         self._inbox = inbox
@@ -147,6 +150,7 @@ class RfidLoop:
         self._wishes = wishes
         self._current_state = current_state
         self._on_scan = on_scan
+        self._on_discard = on_discard
         self._site_wide = site_wide
         self._zone = zone
         self._health = health
@@ -185,6 +189,8 @@ class RfidLoop:
         for visit in scanned:
             self._tell(visit.scan)
             self._tell_live(visit)
+        for discard in self._scans.thrown_away(uptime_s()):
+            self._tell_discard(discard)
         self._advance(state)
         self._keep()
         self._store()
@@ -221,6 +227,15 @@ class RfidLoop:
                 charge_point=visit.charge_point, scanned_at=visit.scan.scanned_at, outcome=visit.outcome.value
             )
             self._announce(asdict(event))
+
+    def _tell_discard(self, discard: Discard) -> None:
+        self._health.count("rfid_discards")
+        log.info("card_thrown_away", tag=redacted(discard.tag), charge_point=discard.charge_point)
+        for listener in self._on_discard:
+            try:
+                listener(discard)
+            except Exception as exc:  # noqa: BLE001 -- as in `_tell`
+                log.error("scan_listener_failed", error=type(exc).__name__)
 
     def _advance(self, state: SiteState) -> None:
         for key in [visit.key for visit in self._visits]:

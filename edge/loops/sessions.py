@@ -18,6 +18,7 @@ from common.health import Health, Status
 from common.live_events import SessionEvent, SessionEventType
 from common.model import Snapshot
 from common.store.rows import SessionRecord
+from edge.scans import Discard
 from edge.sessions.look import Change, Kind
 from edge.sessions.machine import OLDEST_S, SessionMachine
 from edge.sessions.records import Key
@@ -57,7 +58,7 @@ class SessionMemory(Protocol):
 
 
 class SessionLoop:
-    """`run` is the loop's thread; `note_scan` may be called from any.
+    """`run` is the loop's thread; `note_scan` and `note_discard` may be called from any.
 
     `current` gives the newest snapshot; `announce` tells the live channel of sessions that started and ended.
     """
@@ -80,6 +81,7 @@ class SessionLoop:
         self._announce = announce
         self._least_pause_s = least_pause_s
         self._scans: deque[Scan] = deque(maxlen=MOST_SCANS)
+        self._discards: deque[Discard] = deque(maxlen=MOST_SCANS)
         self._stored: deque[tuple[Key, int]] = deque(maxlen=MOST_IDS)
         self._untold: list[tuple[float, SessionEvent]] = []  # with the monotonic instant up to which it waits
         self._machine = SessionMachine(prices)
@@ -95,6 +97,10 @@ class SessionLoop:
     def note_stored(self, key: Key, session_id: int) -> None:
         """The database has a session, by this id; never blocks."""
         self._stored.append((key, session_id))
+
+    def note_discard(self, discard: Discard) -> None:
+        """The wallbox threw a tag away; never blocks."""
+        self._discards.append(discard)
 
     def run(self, stop: threading.Event) -> None:
         self.restore()
@@ -120,6 +126,9 @@ class SessionLoop:
         snapshot = self._current()
         if snapshot is not None and not snapshot.state.meta.is_stale:
             self._health.report(PRICES, Status.OK, missing_price(snapshot.state.tariff))
+        while self._discards:
+            discard = self._discards.popleft()
+            changes += self._machine.drop_scan(discard.tag, discard.charge_point)
         changes += self._machine.look(now, snapshot, self._oldest_s)
         landmarks = self._machine.landmarks()
         is_time = not 0 <= now - self._saved_at < SAVE_S and self._may_save_again()

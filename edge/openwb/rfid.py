@@ -30,12 +30,16 @@ class Word(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """`tag` None: there is none now. `at` is in Unix seconds, None where the wallbox does not say it."""
+    """`tag` None: there is none now. `at` is in Unix seconds, None where the wallbox does not say it.
+
+    `is_refused`: 1.9 does not let this tag charge here.
+    """
 
     word: Word
     charge_point: str | None
     tag: str | None
     at: float | None = None
+    is_refused: bool = False
 
 
 _TOPICS: Mapping[str, Mapping[str, Word]] = {
@@ -109,14 +113,17 @@ def read(topic: str, payload: bytes) -> Said:
 def _scanned(text: str, number: str | None, *, is_instant_first: bool) -> Said:
     """`tag,instant`, `tag`, `0`, or `instant,tag,result`; a result of 0 refuses the charge point, and is a scan too."""
     parts = [part.strip() for part in text.split(",")]
+    is_refused = False
     if is_instant_first:
         if len(parts) != 3:
             raise Unreadable(SkipReason.NOT_A_LIST)
+        is_refused = parts[2] == "0"
         parts = [parts[1], parts[0]]
     if len(parts) > 2:
         raise Unreadable(SkipReason.NOT_A_LIST)
     tag = _tag(parts[0])
-    return Said(Word.SCANNED, number, tag, _instant(parts[1]) if len(parts) == 2 and tag is not None else None)
+    at = _instant(parts[1]) if len(parts) == 2 and tag is not None else None
+    return Said(Word.SCANNED, number, tag, at, is_refused)
 
 
 def _tag(text: str) -> str | None:

@@ -22,7 +22,7 @@ from common.store.rows import ScanRow
 from edge import profiles
 from edge.adapters.rfid_file import RfidFile
 from edge.loops.rfid import COMPONENT, Inbox, RfidLoop
-from edge.scans import Scan
+from edge.scans import Discard, Scan
 from tests.kit.waiting import eventually
 
 CARD = "04A3B2C100"
@@ -107,6 +107,7 @@ class Site:
         self.health = Health(SystemClock())
         self.file = folder / "rfid.json"
         self.heard: list[Scan] = []
+        self.discarded: list[Discard] = []
         self.announced: list[Mapping[str, Any]] = []
         self.inbox = Inbox(self.health)
 
@@ -129,6 +130,7 @@ class Site:
             *(self.inbox, RfidFile(self.file), self.cards, self.wishes, self.snapshot, listeners),
             *({"1.9": frozenset({"mode"})}, ZoneInfo("Europe/Berlin"), self.health, SystemClock()),
             announce=self.announced.append,
+            on_discard=[_broken, self.discarded.append],
         )
         stop = threading.Event()
         thread = threading.Thread(target=loop.run, args=(stop,))
@@ -146,7 +148,7 @@ class Site:
             raise AssertionError(f"{self.cards.rows}; {self.heard}") from None
 
 
-def _broken(_scan: Scan) -> None:
+def _broken(_heard: Scan | Discard) -> None:
     raise ValueError("a listener with a bug")
 
 
@@ -176,6 +178,15 @@ def test_restarts_lose_nothing_and_repeat_nothing(site: Site) -> None:
     assert {event["charge_point"] for event in site.announced} == {"1"}
     assert not [event for event in site.announced if CARD in str(event)]  # everybody may watch the live channel
     assert [(one.origin, one.by, one.charge_point) for one in site.wishes.submitted] == [("rfid", "anna", "1")] * 2
+
+
+def test_a_card_that_the_wallbox_refuses_is_told_after_its_scan(site: Site) -> None:
+    """Whoever charges next does not charge with it; a listener with a bug stops nobody."""
+    with site.edge():
+        site.inbox.hear("openWB/lp/1/tagScanInfo", f"{int(time.time())},{CARD},0".encode(), False)
+        eventually(lambda: site.discarded, 10)
+    assert [scan.tag for scan in site.heard] == [CARD]
+    assert site.discarded == [Discard(CARD, "1")]
 
 
 def test_a_limited_users_card_leaves_the_whole_sites_mode_alone(site: Site) -> None:

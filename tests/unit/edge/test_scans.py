@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.openwb import rfid
 from edge.openwb.parsing import Unreadable
-from edge.scans import FRESH_S, SETTLE_S, Memory, Scan, Scans
+from edge.scans import FRESH_S, SETTLE_S, Discard, Memory, Scan, Scans
 
 NOW = 1_795_420_810.0
 LAST = "openWB/system/lastRfId"
@@ -204,3 +204,62 @@ def test_whatever_was_said_is_no_news_the_second_time(messages: list[tuple[str, 
     for topic, payload in newest.items():
         reader.say(topic, payload, retained=True)
     assert reader.wait() == []
+
+
+class TestThrownAway:
+    """A tag that waits no more and was bound to no session: the wallbox charges nothing with it."""
+
+    def test_after_five_minutes_without_a_plug(self) -> None:
+        reader = Reader()
+        reader.say(WAITING, '"00A1"')
+        [scan] = reader.wait()
+        assert reader.scans.thrown_away(reader.now) == []
+        reader.say(WAITING, "null")
+        assert reader.scans.is_arriving
+        reader.wait()
+        assert reader.scans.thrown_away(reader.now) == [Discard(scan.tag, "3")]
+        assert reader.scans.thrown_away(reader.now) == []
+        assert not reader.scans.is_arriving
+
+    @pytest.mark.parametrize("is_bound_first", [True, False])
+    def test_not_if_it_was_bound(self, is_bound_first: bool) -> None:
+        """Both topics change in one control cycle, in either order."""
+        reader = Reader()
+        reader.say(WAITING, '"00A1"')
+        reader.wait()
+        words = [(BOUND, '"00A1"'), (WAITING, "null")]
+        for topic, word in words if is_bound_first else words[::-1]:
+            reader.say(topic, word)
+        reader.wait()
+        assert reader.scans.thrown_away(reader.now) == []
+
+    def test_by_another_card(self) -> None:
+        """The wallbox keeps one at a time."""
+        reader = Reader()
+        reader.say(WAITING, '"00A1"')
+        reader.wait()
+        reader.say(WAITING, '"00B2"')
+        reader.wait()
+        assert reader.scans.thrown_away(reader.now) == [Discard("00A1", "3")]
+
+    def test_while_the_edge_was_down(self) -> None:
+        """What the file has of the topic tells; a retained emptiness alone does not."""
+        reader = Reader()
+        reader.say(WAITING, '"00A1"')
+        reader.wait()
+        again = reader.restarted()
+        again.say(WAITING, "null", retained=True)
+        again.wait()
+        assert again.scans.thrown_away(again.now) == [Discard("00A1", "3")]
+        fresh = Reader()
+        fresh.say(WAITING, "null", retained=True)
+        fresh.wait()
+        assert fresh.scans.thrown_away(fresh.now) == []
+
+    def test_one_that_1_9_refuses_at_this_charge_point(self) -> None:
+        """It is a scan all the same: somebody may be learning it."""
+        for result, expected in (("0", [Discard("00A1", "2")]), ("1", [])):
+            reader = Reader()
+            reader.say("openWB/lp/2/tagScanInfo", f"{int(NOW)},00A1,{result}")
+            assert len(reader.wait()) == 1
+            assert reader.scans.thrown_away(reader.now) == expected

@@ -539,6 +539,30 @@ class TestScans:
         watched.watch(60)
         assert watched.running.tag == tag
 
+    @pytest.mark.parametrize("place", ["1", None])
+    def test_one_that_the_wallbox_threw_away_is_nobody_s(self, watched: Watched, place: str | None) -> None:
+        """Though a car comes within the five minutes in which a tag waits."""
+        watched.machine.note_scan(Scan("A", watched.site.now, place))
+        watched.watch(60)
+        watched.machine.drop_scan("A", "1")
+        watched.plug(3_600).watch(600).unplug()
+        assert watched.session.tag is None
+
+    def test_one_that_was_thrown_away_when_the_car_had_come(self, watched: Watched) -> None:
+        """Until current flows; what charged with it keeps it, and so does another charge point's, and another tag."""
+        watched.machine.note_scan(Scan("A", watched.site.now, "1"))
+        watched.plug().watch(90)
+        for tag, place in (("B", "1"), ("A", "2")):
+            watched.machine.drop_scan(tag, place)
+            assert watched.running.tag == "A"
+        (change,) = watched.machine.drop_scan("A", "1")
+        assert change.record.session.tag is None
+        watched.machine.note_scan(Scan("A", watched.site.now, "1"))
+        watched.site.power_w = 3_600
+        watched.watch(60)
+        assert watched.machine.drop_scan("A", "1") == []
+        assert watched.running.tag == "A"
+
     def test_used_once(self, watched: Watched) -> None:
         """The next session is nobody's."""
         watched.machine.note_scan(Scan("A", START))
