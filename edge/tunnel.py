@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Protocol
 
@@ -21,6 +22,9 @@ REFUSED_PAUSE_S = 900.0
 
 SUPERSEDED_PAUSE_S = 60.0
 """After a newer connection of this site: two edges with one identity must not throw each other out all the time."""
+
+LONG_PAUSE_S = 20.0
+"""A pause from here on is told; whoever reads of a shorter one would see it end."""
 
 HEALTHY_AFTER_S = 30.0
 """A connection that lived so long was good; one that ended sooner keeps the pauses growing."""
@@ -253,6 +257,14 @@ def pause_after_goodbye_s(after_s: float, spread_s: float, lived_s: float | None
         backoff.reset()
         return pause_s
     return max(pause_s, backoff.next_delay_s())
+
+
+def next_try_text(pause_s: float, now: float) -> str:
+    """What is added to the reason of a failure for who would otherwise wait and wonder; "" for short pauses."""
+    if pause_s < LONG_PAUSE_S:
+        return ""
+    at = datetime.fromtimestamp(now + pause_s, UTC)
+    return f"; the next try is at {at:%H:%M:%S} UTC, or when this site is enrolled anew"
 
 
 def next_pause_s(

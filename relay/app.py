@@ -157,7 +157,7 @@ def _add_routes(app: Sanic[Any, Any], parts: Parts, public: Public, origin: str)
         await public.carry(request)
 
     async def enrolment(request: Request) -> HTTPResponse:
-        return await enroll(request, parts.register, parts.sites)
+        return await enroll(request, parts.register, parts.sites, origin)
 
     async def key_change(request: Request) -> HTTPResponse:
         return await rotate_key(request, parts.register, origin)

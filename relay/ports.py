@@ -34,6 +34,18 @@ class BadCode(AppError):
         super().__init__("The enrolment code is wrong, was used, or has expired; the relay's owner can make a new one.")
 
 
+class WrongOrigin(AppError):
+    """The edge was told another origin than the relay's own; no tunnel could come of it. The code is still good."""
+
+    code = "wrong_origin"
+
+    def __init__(self, own: str, told: str) -> None:
+        super().__init__(
+            f"This relay calls itself {own} (its setting WALLPORT_RELAY_ORIGIN), and was asked as {told}. "
+            "One of the two is wrong; the code is still good."
+        )
+
+
 class BadRotation(AppError):
     """The old key did not sign the new one, or is not the site's; which of these is not told."""
 

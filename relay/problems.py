@@ -26,6 +26,7 @@ STATUS = {
     "login_required": 401,
     "invalid_token": 401,
     "bad_code": 403,
+    "wrong_origin": 409,
     "bad_rotation": 403,
     "not_found": 404,
     "unknown_site": 404,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from common.origins import origin_of
 from common.settings import Reader
 from common.tunnel.limits import Limits
 from relay.door import Network
@@ -41,15 +42,16 @@ def read(environ: Mapping[str, str]) -> Settings:
     reader = Reader(environ)
     host = reader.text("WALLPORT_RELAY_HOST", "127.0.0.1")
     port = reader.integer("WALLPORT_RELAY_PORT", 8090, lowest=1, highest=65535)
+    trusted_proxies = _networks(reader, "WALLPORT_RELAY_TRUSTED_PROXIES")
     data_dir = reader.path("WALLPORT_DATA_DIR", "data")
     default_database = f"sqlite://{quote(str((data_dir / 'relay.sqlite').absolute()))}"
     settings = Settings(
         host=host,
         port=port,
-        origin=_origin(reader, host, port),
+        origin=_origin(reader, host, port, is_proxied=bool(trusted_proxies)),
         database_url=reader.database_url("WALLPORT_RELAY_DATABASE_URL", default_database),
         redis_url=reader.url("WALLPORT_RELAY_REDIS_URL", ("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
-        trusted_proxies=_networks(reader, "WALLPORT_RELAY_TRUSTED_PROXIES"),
+        trusted_proxies=trusted_proxies,
         cors_origins=reader.origins("WALLPORT_CORS_ORIGINS"),
         data_dir=data_dir,
         metrics=reader.address("WALLPORT_RELAY_METRICS"),
@@ -103,16 +105,16 @@ def _limits(reader: Reader) -> RelayLimits:
     )
 
 
-def _origin(reader: Reader, host: str, port: int) -> str:
-    """Scheme, host and port, without a path; must be given unless the relay listens on loopback only."""
+def _origin(reader: Reader, host: str, port: int, *, is_proxied: bool) -> str:
+    """Scheme, host and port, without a path; must be given unless the relay is reached on loopback only, by itself."""
     name = "WALLPORT_RELAY_ORIGIN"
-    is_local = host == "localhost" or _is_loopback(host)
+    is_local = (host == "localhost" or _is_loopback(host)) and not is_proxied
     shown = f"[{host}]" if ":" in host else host
     origin = reader.url(name, ("https", "http"), f"http://{shown}:{port}" if is_local else None)
     parts = urlsplit(origin)
     if origin and (parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None):
         reader.faults.setdefault(name, "must be scheme, host and port only, like https://relay.example.org")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    return origin_of(origin) if name not in reader.faults else origin
 
 
 def _is_loopback(host: str) -> bool:

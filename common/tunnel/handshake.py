@@ -125,7 +125,12 @@ class EdgeHandshake:
         payload = _payload(message, 0, FrameType.CHALLENGE)
         nonce, origin = payload[:NONCE_BYTES], payload[NONCE_BYTES:]
         if origin != self._relay_origin.encode():
-            raise HandshakeFailed(ErrorCode.AUTH, "the relay calls itself by another origin than was dialled")
+            named = origin.decode("ascii", "replace")
+            shown = named if named.isprintable() else "unreadable"  # its length is bounded by the frame's
+            raise HandshakeFailed(
+                ErrorCode.AUTH,
+                f"the relay calls itself by another origin ({shown}) than was dialled ({self._relay_origin})",
+            )
         signed = _signed(nonce, self._relay_origin, self._hello, self._hello_json)
         return _message(1, FrameType.PROOF, self._key.sign(signed))
 

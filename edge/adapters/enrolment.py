@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from common.errors import AppError, FieldError
+from common.origins import origin_of
 from common.private_folder import make_private
 from common.security.device_keys import DeviceKey, encode_public_key
 from common.security.key_rotation import prove
@@ -140,11 +141,12 @@ class FileEnrolments:
 def enrol(relay_url: str, code: str, data_dir: Path, ca_file: Path | None = None) -> Enrolment:
     """Spend the code at the relay and store who we are now. An older enrolment is replaced; a running edge sees that.
 
+    A relay that calls itself by another origin than `relay_url` refuses and keeps the code: no tunnel could come of it.
     Raises FieldError (`relay`) for a URL of the wrong form, EnrolmentRefused, RelayUnavailable, EnrolmentUnusable.
     """
     origin = checked_relay_url(relay_url)
     key = DeviceKey.generate()
-    body = {"code": code.strip(), "public_key": encode_public_key(key.public_key)}
+    body = {"code": code.strip(), "public_key": encode_public_key(key.public_key), "relay_origin": origin}
     answer = _post(origin, "/enroll", body, ca_file, _Answer)
     enrolment = Enrolment(origin, answer.site_id, answer.site)
     FileEnrolments(data_dir).save(enrolment, key)
@@ -193,7 +195,7 @@ def checked_relay_url(relay_url: str) -> str:
         fault = "must begin with https:// unless the relay is on this machine"
     if fault is not None:
         raise FieldError(f"the relay's URL {fault}", {"relay": fault})
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    return origin_of(relay_url.strip())
 
 
 def _text(signature: bytes) -> str:

@@ -9,11 +9,11 @@ import secrets
 import threading
 import time
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 from common import logs
 from common.backoff import Backoff
 from common.health import Health, Status
+from common.origins import origin_of
 from common.tunnel.handshake import EdgeHandshake, TokenKeyInfo, Welcome
 from common.tunnel.limits import Limits
 from common.tunnel.self_check import FEATURE as SELF_CHECK
@@ -33,6 +33,7 @@ from edge.tunnel import (
     RelaySocket,
     RelayUnavailable,
     next_pause_s,
+    next_try_text,
     pause_after_goodbye_s,
 )
 
@@ -191,17 +192,18 @@ class TunnelLoop:
 
     def _ended(self, line: Line, outcome: Outcome) -> float:
         self._line = None
-        ending = outcome.ending
-        if self._is_renewed.is_set():
-            ending = Ending.RENEWED
+        ending = Ending.RENEWED if self._is_renewed.is_set() else outcome.ending
+        pause_s = next_pause_s(ending, outcome.lived_s, self._spread_s, self._backoff)
+        if ending is Ending.RENEWED:
             log.info("tunnel_renewed")
         elif line.failure is not None:
-            self._report(Status.FAILING, line.failure.message, line.failure.detail)
+            next_try = next_try_text(pause_s, time.time())
+            self._report(Status.FAILING, f"{line.failure.message}{next_try}", line.failure.detail)
         if outcome.lived_s is not None:
             self._health.count(f"relay_ended_{ending.value}")
         else:
             self._health.count("relay_dials_failed")
-        return next_pause_s(ending, outcome.lived_s, self._spread_s, self._backoff)
+        return pause_s
 
     def _prune_leaving(self) -> None:
         """Forget those that have ended, and end what should have long ago."""
@@ -275,12 +277,6 @@ class TunnelLoop:
 
     def _is(self, status: Status) -> bool:
         return self._health.components()[COMPONENT].status is status
-
-
-def origin_of(relay_url: str) -> str:
-    """Scheme, host and port as the relay calls itself."""
-    parts = urlsplit(relay_url)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def _next(socket: RelaySocket, deadline: float) -> bytes:

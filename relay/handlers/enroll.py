@@ -18,14 +18,15 @@ from common.security.device_keys import decode_public_key, encode_public_key, ke
 from common.security.key_rotation import Rotation
 from common.tunnel.errors import ErrorCode
 from relay.handlers.link import TunnelLink
-from relay.ports import BadRotation, Register
+from relay.ports import BadRotation, Register, WrongOrigin
 from relay.sites import Sites
 
-LONGEST_BODY = 1024  # bytes; real ones have about 110 and 360
+LONGEST_BODY = 1024  # bytes; real ones have about 160 and 360
 
 T = TypeVar("T")
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+_Origin = Annotated[str, msgspec.Meta(max_length=300, pattern=r"^https?://[!-~]+$")]  # a host name has 253
 
 log = logs.get(__name__)
 
@@ -33,6 +34,7 @@ log = logs.get(__name__)
 class Enrolment(msgspec.Struct, forbid_unknown_fields=True):
     code: _Text
     public_key: _Text
+    relay_origin: _Origin
 
 
 class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,9 +47,11 @@ class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
     new_signature: _Text
 
 
-async def enroll(request: Request, register: Register, sites: Sites[TunnelLink]) -> HTTPResponse:
-    """Raises FieldError for a malformed body, BadCode, StoreUnavailable."""
+async def enroll(request: Request, register: Register, sites: Sites[TunnelLink], relay_origin: str) -> HTTPResponse:
+    """Raises FieldError for a malformed body, WrongOrigin before the code is used up, BadCode, StoreUnavailable."""
     asked = _read(request, Enrolment)
+    if asked.relay_origin != relay_origin:
+        raise WrongOrigin(relay_origin, asked.relay_origin)
     public_key = decode_public_key(asked.public_key)
     row = await register.enrol(asked.code, asked.public_key, time.time())
     log.info("site_enrolled", site=row.name, key=key_id(public_key))

@@ -399,6 +399,11 @@ class TestHandshake:
         try:
             edge.dial_now()
             eventually(lambda: "another origin" in edge.detail, 10, "the refusal")
+            assert f"(https://relay.example.org) than was dialled ({evil.url})" in edge.detail
+            assert re.search(r"the next try is at \d\d:\d\d:\d\d UTC", edge.detail)
+            evil.origin = "\x1b[2Jhttps://relay.example.org"
+            edge.dial_now()
+            eventually(lambda: "another origin (unreadable)" in edge.detail, 10, "the refusal of an evil name")
             assert len(evil.proofs) == proofs
         finally:
             evil.origin = evil.url

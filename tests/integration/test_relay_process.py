@@ -151,15 +151,30 @@ class TestEnrolment:
         assert before == after
         assert code not in relay.process.log()
 
+    def test_an_edge_that_was_told_another_name_keeps_its_code(self, relay: tunnel_stack.Relay, tmp_path: Path) -> None:
+        """The relay is reached by a name that is not its own: both are named, nothing is stored, the code is good."""
+        code = relay.code_for("misnamed")
+        other = relay.url.replace("127.0.0.1", "localhost")
+        with pytest.raises(EnrolmentRefused) as refused:
+            enrol(other, code, tmp_path / "edge")
+        assert f"calls itself {relay.url} " in refused.value.message
+        assert f"was asked as {other}." in refused.value.message
+        assert code not in refused.value.message
+        assert not (tmp_path / "edge").exists()
+        assert enrol(relay.url, code, tmp_path / "edge").site == "misnamed"
+
     def test_malformed_requests_are_told_what_is_wrong(self, relay: tunnel_stack.Relay) -> None:
+        origin = relay.url.encode()
         for body, status in [
             (b"nonsense", 400),
             (b"[]", 400),
             (b'{"code": 1, "public_key": "x"}', 400),
             (b'{"code": "x"}', 400),
-            (b'{"code": "x", "public_key": "short"}', 400),
-            (b'{"code": "x", "public_key": "%b", "more": 1}' % KEY.encode(), 400),
-            (b'{"code": "x", "public_key": "%b"}' % KEY.encode(), 403),
+            (b'{"code": "x", "public_key": "short", "relay_origin": "%b"}' % origin, 400),
+            (b'{"code": "x", "public_key": "%b", "relay_origin": "%b", "more": 1}' % (KEY.encode(), origin), 400),
+            (b'{"code": "x", "public_key": "%b", "relay_origin": "nowhere"}' % KEY.encode(), 400),
+            (b'{"code": "x", "public_key": "%b", "relay_origin": "https://x"}' % KEY.encode(), 409),
+            (b'{"code": "x", "public_key": "%b", "relay_origin": "%b"}' % (KEY.encode(), origin), 403),
             (b" " * 100_000, 400),
         ]:
             answer = httpx.post(f"{relay.url}/enroll", content=body)

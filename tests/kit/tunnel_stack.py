@@ -149,6 +149,7 @@ def relay(folder: Path, redis_url: str, **own: int | str) -> Iterator[Relay]:
     with reserved_port() as port:
         settings = {
             "WALLPORT_RELAY_PORT": str(port),
+            "WALLPORT_RELAY_ORIGIN": f"http://127.0.0.1:{port}",
             "WALLPORT_RELAY_DATABASE_URL": f"sqlite://{folder / 'relay.sqlite'}",
             "WALLPORT_RELAY_REDIS_URL": redis_url,
             "WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1",

@@ -12,6 +12,7 @@ from edge.tunnel import (
     Ending,
     ending_of,
     next_pause_s,
+    next_try_text,
     pause_after_goodbye_s,
 )
 
@@ -64,3 +65,11 @@ def test_short_connections_do_not_reset_the_backoff() -> None:
     assert max(pauses) > 6.0
     next_pause_s(Ending.LOST, HEALTHY_AFTER_S, 0.0, growing)
     assert next_pause_s(Ending.LOST, None, 0.0, growing) <= 0.5
+
+
+def test_a_long_pause_says_when_it_ends() -> None:
+    """After a refusal it is a quarter of an hour; what is over in seconds needs no words."""
+    assert next_try_text(900.0, 1_767_225_600.0) == (
+        "; the next try is at 00:15:00 UTC, or when this site is enrolled anew"
+    )
+    assert next_try_text(1.5, 1_767_225_600.0) == ""

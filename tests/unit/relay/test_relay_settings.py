@@ -25,6 +25,21 @@ def test_the_origin_must_be_told_when_others_can_connect() -> None:
     )
 
 
+def test_behind_a_proxy_the_origin_must_be_given() -> None:
+    """Nobody reaches such a relay at its own listener, so what that would be called is wrong."""
+    with pytest.raises(SettingsError) as caught:
+        read({"WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1", "WALLPORT_RELAY_ORIGIN": ""})
+    assert set(caught.value.faults) == {"WALLPORT_RELAY_ORIGIN"}
+
+
+def test_the_origin_has_one_form() -> None:
+    """However the owner writes it: edges compare octets."""
+    for written in ("https://Relay.example.org:443", "https://relay.example.org/", "https://RELAY.example.org:"):
+        assert read({"WALLPORT_RELAY_ORIGIN": written}).origin == "https://relay.example.org"
+    assert read({"WALLPORT_RELAY_ORIGIN": "https://relay.example.org:8443"}).origin == "https://relay.example.org:8443"
+    assert read({"WALLPORT_RELAY_ORIGIN": "https://[2001:DB8::1]:443"}).origin == "https://[2001:db8::1]"
+
+
 def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         read(
@@ -46,5 +61,6 @@ def test_all_faults_are_named_at_once() -> None:
 
 
 def test_proxies_are_addresses_and_networks() -> None:
-    settings = read({"WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8"})
+    behind = {"WALLPORT_RELAY_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8"}
+    settings = read(behind | {"WALLPORT_RELAY_ORIGIN": "https://relay.example.org"})
     assert settings.trusted_proxies == (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
