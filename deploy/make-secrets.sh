@@ -22,3 +22,11 @@ keep redis_url "redis://:$(<"$folder/redis_password")@redis:6379/0"
 keep relay_redis_url "redis://:$(<"$folder/relay_redis_password")@relay-redis:6379/0"
 keep database_url "mysql://wallport:$(<"$folder/mariadb_password")@mariadb:3306/wallport"
 keep mqtt_password "" # empty: openWB's broker lets its own network in without one
+
+# nginx in front of the relay starts with it, so that it can answer what a certificate authority asks (docs/deploy.md).
+if [ ! -e "$folder/relay_tls_key" ]; then
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=not yet certified" \
+        -keyout "$folder/relay_tls_key" -out "$folder/relay_tls_certificate" 2>/dev/null
+    chmod 644 "$folder/relay_tls_key" "$folder/relay_tls_certificate" # as the others; written again by each renewal
+    echo "made relay_tls_certificate, which nobody trusts yet"
+fi

@@ -140,6 +140,10 @@ def test_settings_are_known_and_secrets_are_files(name: str) -> None:
     targets = secret_targets(service) if "secrets" in service else {}
     used = set()
     for setting, value in service.get("environment", {}).items():
+        if value is None:  # passed on from .env; what is secret never goes that way
+            assert f"`{setting}`" in SETTINGS_PAGE
+            assert not setting.endswith(("_PASSWORD", "_URL_FILE", "REDIS_URL", "DATABASE_URL"))
+            continue
         is_path = f"`{setting}`" in SETTINGS_PAGE and setting.endswith("_FILE")  # its own name ends so
         if setting.startswith("WALLPORT_"):
             assert is_path or f"`{setting.removesuffix('_FILE')}`" in SETTINGS_PAGE
@@ -151,6 +155,31 @@ def test_settings_are_known_and_secrets_are_files(name: str) -> None:
     assert {target for target in targets if target not in command} == used
     for variable in re.findall(r"(?<!\$)\$\{(\w+)", " ".join(texts(service))):
         assert f"`{variable}`" in SETTINGS_PAGE
+
+
+@pytest.mark.parametrize("product", ["edge", "api", "relay"])
+def test_every_setting_of_a_product_reaches_it(product: str) -> None:
+    """Nothing on the settings page is dropped on its way from .env: it is passed on, or fixed, or named here."""
+    shared, own = (
+        SETTINGS_PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0] for title in ("Shared", product.title())
+    )
+    documented = set(re.findall(r"(?m)^\| `(WALLPORT_\w+)`", own))
+    for name, readers in re.findall(r"(?m)^\| `(WALLPORT_\w+)` \| ([\w, ]+) \|", shared):
+        if readers == "all" or product in readers.split(", "):
+            documented.add(name)
+    assert len(documented) > 10
+    given = SERVICES[product]["environment"]
+    lost = {name for name in documented if name not in given and f"{name}_FILE" not in given}
+    # What the image sets itself, and the relay's database in its folder, whose URL would hold a password.
+    own_to_image = {"WALLPORT_DATA_DIR", "WALLPORT_IN_CONTAINER"} & documented
+    assert lost == own_to_image | ({"WALLPORT_RELAY_DATABASE_URL"} if product == "relay" else set())
+
+
+def test_folders_in_memory_can_be_written() -> None:
+    """Docker mounts a tmpfs as root's with the rights of the image's folder: one that all may write says so, or the
+    owner is named. /tmp is open to all in every image."""
+    mounts = {mount for service in SERVICES.values() for mount in service.get("tmpfs", [])}
+    assert mounts == {"/tmp", "/data:mode=1777", "/etc/nginx/conf.d:uid=101,gid=101,mode=0755"}
 
 
 def test_the_proxies_trusted_are_the_nginx_in_front() -> None:

@@ -38,11 +38,10 @@ def made(tmp_path: Path) -> Path:
 
 
 def test_the_scripts_make_every_secret(made: Path) -> None:
-    """All files exist but the relay's certificate, fit together, are closed to others by their folder, and are kept."""
+    """All files exist, fit together, are closed to others by their folder, and are kept."""
     wanted = {Path(secret["file"]) for secret in COMPOSE["secrets"].values()}
     assert {path.parent for path in wanted} == {Path("deploy/secrets")}
-    missing = {path.name for path in wanted} - {path.name for path in made.iterdir()}
-    assert missing == {"relay_tls_certificate", "relay_tls_key"}
+    assert {path.name for path in wanted} <= {path.name for path in made.iterdir()}
     assert made.stat().st_mode & 0o077 == 0
     secrets = {path.name: path.read_text().strip() for path in made.iterdir()}
     assert len({secrets[name] for name in ("redis_password", "mariadb_password", "relay_redis_password")}) == 3
@@ -52,7 +51,9 @@ def test_the_scripts_make_every_secret(made: Path) -> None:
     database = SERVICES["mariadb"]["environment"]
     login = f"{database['MARIADB_USER']}:{secrets['mariadb_password']}"
     assert secrets["database_url"] == f"mysql://{login}@mariadb:3306/{database['MARIADB_DATABASE']}"
+    (made / "relay_tls_key").write_text("certbot's")
     assert run([str(made.parent / "make-secrets.sh")]) == ""
+    assert (made / "relay_tls_key").read_text() == "certbot's"
     assert (made / "redis_password").read_text().strip() == secrets["redis_password"]
 
 
@@ -163,6 +164,32 @@ def test_the_certificate_script_says_how_it_is_used(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage:" in done.stderr
     assert not (tmp_path / "secrets").exists()
+
+
+def test_entries_of_env_without_effect_are_named(tmp_path: Path) -> None:
+    """What compose passes on or uses is fine; a typo, and what it sets itself, is named, without its value."""
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy" / "check-env.sh", tmp_path / "deploy")
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    fine = [
+        "# WALLPORT_X=1",
+        "WALLPORT_API_AUDIT_DAYS=30",
+        "export WALLPORT_LAN_HTTPS_PORT=8443",
+        "COMPOSE_PROFILES=edge",
+    ]
+    bad = ["WALLPORT_SITE_NMAE=s3cret", " WALLPORT_API_PORT = s3cret", "WALLPORT_EDGE_MQTT_PASSWORD=s3cret"]
+    for lines in (None, fine, bad, fine + bad):
+        if lines is not None:
+            (tmp_path / ".env").write_text("\n".join(lines) + "\n")
+        done = subprocess.run([tmp_path / "deploy" / "check-env.sh"], capture_output=True, text=True, check=False)
+        named = [line.split()[0] for line in done.stderr.splitlines()]
+        expected = (
+            ["WALLPORT_SITE_NMAE", "WALLPORT_API_PORT", "WALLPORT_EDGE_MQTT_PASSWORD"]
+            if bad[0] in (lines or [])
+            else []
+        )
+        assert (done.returncode, named) == (1 if expected else 0, expected)
+        assert "s3cret" not in done.stdout + done.stderr
 
 
 def _made(folder: Path, *names: str) -> Path:

@@ -18,13 +18,18 @@ def load() -> dict[str, Any]:
 
 
 def environment(service: str, variables: Mapping[str, str], secrets: Path) -> dict[str, str]:
-    """What a service finds in its environment, with the owner's `variables`, and `secrets` for /run/secrets."""
+    """What a service finds in its environment, with the owner's `variables`, and `secrets` for /run/secrets.
+
+    A name without a value is passed on where the owner has set it.
+    """
 
     def value_of(found: re.Match[str]) -> str:
         return variables.get(found[1], found[2])
 
-    declared: dict[str, str] = load()["services"][service]["environment"]
+    declared: dict[str, str | None] = load()["services"][service]["environment"]
+    values = {name: variables.get(name) if value is None else value for name, value in declared.items()}
     return {
         name: re.sub(r"\$\{(\w+):-(.*?)\}", value_of, value).replace("/run/secrets", str(secrets))
-        for name, value in declared.items()
+        for name, value in values.items()
+        if value is not None
     }
