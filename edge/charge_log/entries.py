@@ -33,7 +33,8 @@ class Entry:
 
     `charging_s` is for how long current flowed. Where both meters are known `energy_wh` is their difference; `sources`
     are Wh from grid, PV and battery, which add up to it. `is_continued`: it belongs to the same time plugged in as the
-    entry before it. `source` and `line` say where it stands: in which of several files, and there in which line or row.
+    entry before it; `begins_plug_in`: the log says that it does not. `source` and `line` say where it stands: in which
+    of several files, and there in which line or row.
     """
 
     charge_point: str
@@ -52,6 +53,7 @@ class Entry:
     soc_end_percent: int | None = None
     sources: tuple[int, int, int] | None = None
     is_continued: bool = False
+    begins_plug_in: bool = False
     source: int = field(default=0, compare=False)
     line: int = field(default=0, compare=False)
 

@@ -11,7 +11,7 @@ from common.store.rows import LogEntryRow, SessionRecord, SessionRow
 from edge.charge_log.assigning import assigned
 from edge.charge_log.entries import Entry, grouped
 from edge.charge_log.records import Group, agreed, row_of, session_of, user_of
-from edge.charge_log.verdicts import LOG, LONGEST_SESSION_S, NEIGHBOUR_S, Fate, Key, Verdict, differs, key_of
+from edge.charge_log.verdicts import LOG, LONGEST_SESSION_S, NEIGHBOUR_S, RECORDED, Fate, Key, Verdict, differs, key_of
 
 SETTLED_S = 3600
 """An entry whose end is younger is not missed yet: its session may still be on its way into the database."""
@@ -53,7 +53,8 @@ class Comparison:
 
     `matched` have their session's id. `waiting` are entries too young to be missed, or of sessions not yet stored.
     `unlogged` are ended sessions with energy that the log lacks; it may be lost there (openWB forgets a charge in which
-    it was restarted). `verdicts` has each entry once, in the order in which they came.
+    it was restarted). `merged` are recorded ones in which the log has several times plugged in, or several cards.
+    `verdicts` has each entry once, in the order in which they came.
     """
 
     matched: tuple[LogEntryRow, ...] = ()
@@ -62,6 +63,7 @@ class Comparison:
     differences: tuple[Difference, ...] = ()
     waiting: tuple[LogEntryRow, ...] = ()
     unlogged: tuple[SessionRow, ...] = ()
+    merged: tuple[SessionRow, ...] = ()
     verdicts: tuple[tuple[Entry, Verdict], ...] = ()
 
 
@@ -128,6 +130,7 @@ def compare(
             for session in known.values()
             if session.id not in of_session and _is_missed(session, complete, now - settled_s)
         ),
+        merged=tuple(session for session, parts in ended if session.origin == RECORDED and _are_several(parts)),
         verdicts=tuple(told),
     )
 
@@ -223,6 +226,12 @@ def _difference(session: SessionRow, entries: Sequence[Entry], complete: tuple[i
         recorded_wh=session.energy_wh,
         logged_wh=sum(parts),
     )
+
+
+def _are_several(entries: Sequence[Entry]) -> bool:
+    """Whether more than one car, or one car more than once, was plugged in, as the log has it."""
+    cards = {entry.tag for entry in entries} - {None}
+    return len(cards) > 1 or sum(entry.begins_plug_in for entry in entries) > 1
 
 
 def _is_missed(session: SessionRow, complete: tuple[int, int] | None, settled_at: int) -> bool:

@@ -63,6 +63,7 @@ def _entry(part: Any, zone: tzinfo, ends: dict[str, int]) -> Entry:
     else:
         energy_wh = end_wh - start_wh
     since_plugged_wh = _number(data.get("imported_since_plugged"))
+    is_continued = since_plugged_wh is not None and since_plugged_wh - energy_wh > COUNTING_WH
     return Entry(
         charge_point=charge_point,
         started_at=started_at,
@@ -78,7 +79,8 @@ def _entry(part: Any, zone: tzinfo, ends: dict[str, int]) -> Entry:
         soc_start_percent=_percent(vehicle.get("soc_at_start")),
         soc_end_percent=_percent(vehicle.get("soc_at_end")),
         sources=_sources(data.get("power_source", data.get("energy_source")), energy_wh),
-        is_continued=since_plugged_wh is not None and since_plugged_wh - energy_wh > COUNTING_WH,
+        is_continued=is_continued,
+        begins_plug_in=since_plugged_wh is not None and not is_continued,
     )
 
 

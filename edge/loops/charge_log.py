@@ -167,6 +167,10 @@ class ChargeLogLoop:
     def _tell(self, found: Comparison, bad: int) -> None:
         """Each finding once: the same months are read again and again."""
         findings: set[object] = {*found.differences, *((row.charge_point, row.started_at) for row in found.unlogged)}
+        findings |= {("merged", row.charge_point, row.started_at) for row in found.merged}
+        for row in found.merged:
+            if ("merged", row.charge_point, row.started_at) not in self._told:
+                log.warning("session_is_several_in_log", charge_point=row.charge_point, started_at=row.started_at)
         for difference in found.differences:
             if difference not in self._told:
                 log.warning(
@@ -190,6 +194,7 @@ def _summary(found: Comparison) -> str | None:
         for count, what in (
             (len(found.differences), "sessions differ in energy from the wallbox's log"),
             (len(found.unlogged), "are not in it"),
+            (len(found.merged), "are several plug-ins there"),
         )
         if count
     ]

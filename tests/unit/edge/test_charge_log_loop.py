@@ -162,6 +162,21 @@ def test_what_differs_is_in_health(site: Running) -> None:
     assert site.book.stored[("1", 1)].energy_wh == 5_000
 
 
+def test_several_plug_ins_in_one_session_are_in_health(site: Running) -> None:
+    """Two cards within one recorded session: the plug moved, and nobody saw it."""
+    eventually(lambda: site.looks == 1)
+    site.book.stored = {
+        ("1", 1): SessionRow(id=1, charge_point="1", started_at=AT - 20_000, ended_at=AT - 10_000, energy_wh=9_000)
+    }
+    first = replace(ENTRY, ended_at=AT - 17_000, energy_wh=4_000)
+    second = replace(ENTRY, started_at=AT - 16_000, energy_wh=5_000, tag="B2")
+    site.wallbox.logs[Month(2026, 11)] = Parsed((first, second))
+    site.clock.advance(EVERY_S)
+    eventually(lambda: site.looks == 2)
+    eventually(lambda: site.component.detail is not None)
+    assert site.component.detail == "1 are several plug-ins there"
+
+
 def test_a_look_that_broke_off_is_repeated_without_a_second_session() -> None:
     """The session was stored, its entry was not yet."""
     wallbox, book, clock = Wallbox(), Book(), ManualClock(float(AT))

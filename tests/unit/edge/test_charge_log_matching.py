@@ -266,3 +266,31 @@ def test_the_period_in_which_sessions_are_looked_for() -> None:
     assert found is not None
     assert found[0] < AT - 60 * 86_400
     assert found[1] == ENTRY.ended_at + NEIGHBOUR_S + 1
+
+
+class TestSeveral:
+    """The log has several times plugged in where one session is recorded: somebody has to look at it."""
+
+    FIRST = replace(ENTRY, ended_at=AT + 1200, energy_wh=3_000, tag="A1", begins_plug_in=True)
+    SECOND = replace(ENTRY, started_at=AT + 1300, energy_wh=7_000, tag="A1")
+
+    @pytest.mark.parametrize(
+        ("second", "is_told"),
+        [
+            (replace(SECOND, begins_plug_in=True), True),
+            (replace(SECOND, tag="B2"), True),
+            (replace(SECOND, is_continued=True), False),
+            (SECOND, False),
+            (replace(SECOND, tag=None), False),
+        ],
+    )
+    def test_plug_ins_or_cards(self, second: Entry, is_told: bool) -> None:
+        """A change of mode, a pause of 1.9, or a card that the log does not name, is none."""
+        found = compared([self.FIRST, second], [SESSION])
+        assert [row.id for row in found.merged] == ([5] if is_told else [])
+        assert len(found.matched) == 2
+        assert found.additions == ()
+
+    def test_of_what_was_made_of_the_log_there_is_nothing_to_tell(self) -> None:
+        session = replace(SESSION, origin="log", started_at=AT)
+        assert compared([self.FIRST, replace(self.SECOND, tag="B2")], [session]).merged == ()

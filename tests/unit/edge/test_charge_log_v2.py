@@ -80,6 +80,7 @@ def test_a_section() -> None:
             meter_end_wh=1_234_305,
             soc_end_percent=55,
             sources=(281, 24, 0),
+            begins_plug_in=True,
         )
     ]
 
