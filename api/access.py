@@ -266,7 +266,7 @@ def decide(method: str, rule: Rule | None, caller: Caller) -> None:
     if caller.is_limited and rule.limited is Limited.REFUSED:
         raise NotAllowed("your charge points do not include all that this tells")
     if caller.role is Role.ADMIN and caller.origin in READABLE and not caller.has_totp and not rule.before_totp:
-        raise TotpRequired("through the relay an admin needs an authenticator app: set it up on the site's own network")
+        raise TotpRequired("through the relay an admin needs an authenticator app: open /setup at home")
     if rule.needs_elevation:
         decide_elevation(caller)
 
@@ -274,7 +274,7 @@ def decide(method: str, rule: Rule | None, caller: Caller) -> None:
 def decide_elevation(caller: Caller) -> None:
     """Return if `caller` may do what needs elevation; raises the error that says which code, where."""
     if not caller.has_totp:
-        raise TotpRequired("this needs an authenticator app: set it up with POST me/totp on the site's own network")
+        raise TotpRequired("this needs an authenticator app: open /setup at home, or use POST me/totp there")
     if not caller.is_elevated and caller.origin in READABLE:
         raise CodeRequired("send a fresh code of your authenticator app with this request, as Wallport-Code")
     if not caller.is_elevated:

@@ -28,6 +28,7 @@ from api.handlers import (
     control,
     docs,
     exports,
+    front,
     health,
     legacy,
     live,
@@ -77,7 +78,7 @@ LEGACY_CALLS: Mapping[tuple[str, str], Handler] = {
 """What the existing app calls, behind `/api/`, or `/api` where its address was typed without a slash."""
 
 ROUTES: Mapping[tuple[str, str], Handler] = {
-    ("GET", "/"): web.page,
+    ("GET", "/"): front.page,
     ("GET", "/sw.js"): web.worker,
     ("GET", "/assets/<file:str>"): web.asset,
     ("GET", "/healthz"): health.healthz,
@@ -85,7 +86,7 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "/openapi.json"): docs.document,
     ("GET", "/openapi-legacy.json"): docs.legacy_document,
     ("GET", "/docs"): docs.page,
-    ("GET", "/setup"): docs.setup,
+    ("GET", "/setup"): front.setup,
     ("POST", "/api/v1/auth/login"): auth.login,
     ("POST", "/api/v1/auth/refresh"): auth.refresh,
     ("POST", "/api/v1/auth/logout"): auth.logout,

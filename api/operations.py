@@ -41,7 +41,13 @@ _COMMAND_WAITS = (
 )
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    ("GET", "/"): Operation("getWebApp", "The web app", str, media_type="text/html", problems=("not_found",)),
+    ("GET", "/"): Operation(
+        "getWebApp",
+        "The web app, or a page that says what this is",
+        str,
+        media_type="text/html",
+        description="Who accepts JSON, and not HTML, is told where API, documents and setup are, relative to here.",
+    ),
     ("GET", "/sw.js"): Operation(
         "getServiceWorker", "The web app's service worker", str, media_type="text/javascript", problems=("not_found",)
     ),

@@ -7,7 +7,7 @@ export PATH="$PATH:/usr/sbin:/usr/local/sbin:/sbin"
 
 # program, and the Debian package that brings it
 NEEDED=(mosquitto:mosquitto redis-server:redis-server mariadbd:mariadb-server nginx:nginx curl:curl
-    soffice:libreoffice-calc-nogui pdftotext:poppler-utils ip:iproute2 "$@")
+    soffice:libreoffice-calc-nogui pdftotext:poppler-utils ip:iproute2 chromium:chromium "$@")
 
 missing=()
 for pair in "${NEEDED[@]}"; do
@@ -57,7 +57,7 @@ apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${mis
 # policy-rc.d holds for now; this is for the next boot. Only for what was installed here, never for an owner's own broker.
 for package in "${missing[@]}"; do
     case "$package" in
-        curl | python3-venv | libreoffice-calc-nogui | poppler-utils | iproute2) continue ;;
+        chromium | curl | python3-venv | libreoffice-calc-nogui | poppler-utils | iproute2) continue ;;
         mariadb-server) unit=mariadb ;;
         openssh-server) unit=ssh ;;
         *) unit=$package ;;

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sanic import HTTPResponse, Request
 
-from api import docs_page, openapi, setup_page
+from api import docs_page, openapi
 from api.handlers.answers import tagged_answer
 
 _HTML_HEADERS = {"cache-control": "no-store", "content-security-policy": docs_page.SECURITY_POLICY}
@@ -27,12 +27,6 @@ async def legacy_document(request: Request) -> HTTPResponse:
 
 async def page(_request: Request) -> HTTPResponse:
     return HTTPResponse(_page(), 200, _HTML_HEADERS, "text/html; charset=utf-8")
-
-
-async def setup(_request: Request) -> HTTPResponse:
-    """The form behind a setup link."""
-    headers = {"cache-control": "no-store", "content-security-policy": setup_page.SECURITY_POLICY}
-    return HTTPResponse(setup_page.PAGE, 200, headers, "text/html; charset=utf-8")
 
 
 @cache

@@ -259,6 +259,14 @@ def test_the_first_admin_comes_by_a_link_on_the_lan(tmp_path: Path, redis_url: s
     store.close()
 
 
+def test_an_admin_s_first_login_from_outside_says_what_to_do(api: RunningApi) -> None:
+    """The page that is named answers at home."""
+    refused = api.relay.get("/api/v1/state", headers=api.login("admin"))
+    assert problem(refused)["code"] == "totp_required"
+    assert "open /setup at home" in problem(refused)["detail"]
+    assert api.lan.get("/setup").status_code == 200
+
+
 # Second factors
 
 

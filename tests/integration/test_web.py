@@ -94,5 +94,32 @@ def test_without_a_built_app_the_api_says_so(
 ) -> None:
     monkeypatch.setattr(web_files, "FOLDER", tmp_path / "nothing")
     with running_api(tmp_path / "api", redis_url, sqlite_url) as api:
-        answer = api.lan.get("/")
+        answer = api.lan.get("/sw.js")
         assert (answer.status_code, answer.json()["detail"]) == (404, "the web app was not built")
+
+
+def test_programs_are_told_where_things_are(api: RunningApi) -> None:
+    """At the address of the app's page, where they ask for JSON."""
+    assert_programs_find_their_way(api)
+
+
+def assert_programs_find_their_way(api: RunningApi) -> None:
+    told = api.lan.get("/", headers={"accept": "application/json"})
+    assert told.headers["content-type"] == "application/json"
+    for name in ("description", "docs", "setup"):
+        assert api.lan.get(f"/{told.json()[name]}").status_code == 200
+    assert api.lan.get(f"/{told.json()['api']}me").status_code == 401
+
+
+def test_the_site_s_address_without_the_app(
+    tmp_path: Path, redis_url: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that says what this is, in the browser's language; for programs the same as with the app."""
+    monkeypatch.setattr(web_files, "FOLDER", tmp_path / "nothing")
+    with running_api(tmp_path / "api", redis_url, sqlite_url) as api:
+        assert_programs_find_their_way(api)
+        for language, words in (("de-DE,en;q=0.5", "Hier läuft Wallport"), ("en", "Wallport runs here")):
+            page = api.lan.get("/", headers={"accept": "text/html,*/*;q=0.8", "accept-language": language})
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+            assert words in page.text
+            assert "script-src" not in page.headers["content-security-policy"]
