@@ -1,5 +1,5 @@
 /** What the API refuses, as an error with a code; and what no API answered at all. */
-import type { ProblemBody } from "./types";
+import type { Command, ProblemBody } from "./types";
 
 export class Problem extends Error {
   readonly code: string;
@@ -7,6 +7,8 @@ export class Problem extends Error {
   readonly faults: readonly { readonly field: string; readonly message: string }[];
   /** In words of the API, which are English; `code` is what texts in other languages are chosen by. */
   readonly detail: string;
+  /** What became of a command that will not be done. */
+  readonly command: Command | null;
 
   constructor(body: Partial<ProblemBody>, status: number) {
     super(body.title ?? `HTTP ${status}`);
@@ -15,6 +17,7 @@ export class Problem extends Error {
     this.status = status;
     this.faults = body.errors ?? [];
     this.detail = body.detail ?? "";
+    this.command = (body as { readonly command?: Command }).command ?? null;
   }
 }
 

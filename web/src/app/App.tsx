@@ -7,14 +7,21 @@ import { connection, freshness, heardAtMs, nowMs, state } from "../live/site";
 import { Login } from "../login/Login";
 import { Now } from "../now/Now";
 import { Icon, type IconName } from "../parts/icons";
+import { ProofDialog } from "../parts/ProofDialog";
 import { language, text } from "../texts";
 import { place, to } from "./router";
 
 const ChargePointPage = lazy(() => import("../charging/ChargePointPage"));
+const HistoryPage = lazy(() => import("../history/HistoryPage"));
+const LogPage = lazy(() => import("../log/LogPage"));
+const MePage = lazy(() => import("../me/MePage"));
 const MorePage = lazy(() => import("../more/MorePage"));
+const SessionPage = lazy(() => import("../log/SessionPage"));
 
 const TABS: readonly { readonly name: "now" | "history" | "log" | "more"; readonly icon: IconName }[] = [
   { name: "now", icon: "now" },
+  { name: "history", icon: "history" },
+  { name: "log", icon: "log" },
   { name: "more", icon: "more" },
 ];
 
@@ -43,6 +50,7 @@ export function App(): JSX.Element {
           </a>
         ))}
       </nav>
+      <ProofDialog />
     </div>
   );
 }
@@ -51,6 +59,12 @@ function Page({ name }: { readonly name: string }): JSX.Element {
   switch (name) {
     case "charging":
       return <ChargePointPage id={place.value[1] ?? ""} />;
+    case "history":
+      return <HistoryPage />;
+    case "log":
+      return place.value[1] === undefined ? <LogPage /> : <SessionPage id={place.value[1]} />;
+    case "me":
+      return <MePage />;
     case "more":
       return <MorePage />;
     default:
@@ -59,7 +73,7 @@ function Page({ name }: { readonly name: string }): JSX.Element {
 }
 
 function isAt(here: string, tab: string): boolean {
-  return here === tab || (tab === "now" && here === "charging");
+  return here === tab || (tab === "now" && here === "charging") || (tab === "more" && here === "me");
 }
 
 function Fresh(): JSX.Element {

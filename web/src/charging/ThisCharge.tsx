@@ -7,6 +7,7 @@ import { energy, money, percent } from "../format/numbers";
 import { moment } from "../format/times";
 import { lastEvent, nowMs } from "../live/site";
 import { Amount } from "../parts/Amount";
+import { sunPercent } from "../log/sources";
 import { text } from "../texts";
 
 const ASK_EVERY_MS = 60_000; // a running session is stored once a minute
@@ -56,11 +57,4 @@ export function ThisCharge({ id }: { readonly id: string }): JSX.Element | null 
       </dl>
     </section>
   );
-}
-
-function sunPercent({ sources }: ChargeSession): number | null {
-  if (sources === null) return null;
-  const { pv_wh: pv, battery_wh: battery, grid_wh: grid } = sources;
-  const all = (pv ?? 0) + (battery ?? 0) + (grid ?? 0);
-  return pv === null || all === 0 ? null : (pv / all) * 100;
 }

@@ -7,7 +7,7 @@
 import { signal } from "@preact/signals";
 
 import { ask } from "../api/client";
-import { Unreachable } from "../api/problem";
+import { Problem, Unreachable } from "../api/problem";
 import type { ChargePointBody, Command } from "../api/types";
 import { commands, noteCommand } from "../live/site";
 
@@ -37,7 +37,9 @@ export async function wish(point: string, body: ChargePointBody): Promise<void> 
     noteCommand(command);
     note({ body, id: command.id, fault: null });
   } catch (fault) {
-    note({ body, id: null, fault });
+    const command = fault instanceof Problem ? fault.command : null;
+    if (command !== null) noteCommand(command);
+    note(command === null ? { body, id: null, fault } : { body, id: command.id, fault: null });
   }
 }
 
