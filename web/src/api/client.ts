@@ -5,6 +5,8 @@ import type { LoginAnswer } from "./types";
 
 const PATIENCE_MS = 30_000; // the API itself answers within 20 s, and a phone's line may take its time
 
+const TOKEN_CODES = new Set(["login_required", "invalid_token"]); // a wrong password is a 401, too, but no new token helps
+
 export interface Asked {
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly body?: unknown;
@@ -53,7 +55,7 @@ async function send(path: string, asked: Asked): Promise<Response> {
     const answer = await once(path, asked, token);
     if (answer.ok) return answer;
     const problem = new Problem(await bodyOf(answer), answer.status);
-    if (answer.status !== 401 || token === null || refused !== undefined || problem.code !== "login_required") throw problem;
+    if (token === null || refused !== undefined || !TOKEN_CODES.has(problem.code)) throw problem;
     refused = token;
   }
 }
