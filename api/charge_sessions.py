@@ -16,7 +16,7 @@ from api import instants, odd_readings
 from api.access import Role
 from api.errors import NotAllowed
 from api.exports.figures import CURRENCY, MILLICENT_PLACES, decimal
-from api.exports.lines import Line, plugged_s
+from api.exports.lines import Line, plugged_s, unknown_source_wh
 from api.inputs import whole_number
 from api.periods import period
 from api.shapes_sessions import CostBody, SessionBody
@@ -162,6 +162,7 @@ def shown(line: Line) -> dict[str, Any]:
             "grid_wh": session.grid_wh,
             "pv_wh": session.pv_wh,
             "battery_wh": session.battery_wh,
+            "unknown_wh": unknown_source_wh(session),
             "method": session.sources_method,
         }
         if has_sources
@@ -173,6 +174,7 @@ def shown(line: Line) -> dict[str, Any]:
         "vehicle": session.vehicle,
         "tag": session.tag,
         "user": session.user_name,
+        "discharged_wh": session.discharged_wh,
         "origin": session.origin,
         "doubt": session.doubt,
         "is_corrected": line.is_corrected,

@@ -88,7 +88,9 @@ def charge_log(rows: Iterable[SessionRow], now: float) -> dict[str, Any]:
                 "kWh": energy_wh / 1000,
                 "kW": round(energy_wh * 3.6 / charging_s, 2) if charging_s else 0.0,
                 "ladepunkt": row.charge_point,
-                "modus": MODES[Mode(row.mode)][0] if row.mode is not None else 0,
+                "modus": MODES[Mode(row.mode)][0]
+                if row.mode in tuple(Mode)
+                else 0,  # instant, as others charge by plan
             }
         )
     return {"log": log}

@@ -30,12 +30,27 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
+class ChargedMode(StrEnum):
+    """A charge mode, or what only openWB 2.x's charge log names: `time` and `bidi`, which follow from a plan."""
+
+    INSTANT = "instant"
+    MIN_PV = "min_pv"
+    PV = "pv"
+    STOP = "stop"
+    STANDBY = "standby"
+    SCHEDULED = "scheduled"
+    ECO = "eco"
+    TIME = "time"
+    BIDI = "bidi"
+
+
 class SourcesShape(msgspec.Struct, frozen=True):
-    """They add up to `energy_wh`; `method` says how they were computed."""
+    """They add up to `energy_wh`; `method` says how they were computed. Only a wallbox's log leaves a part unknown."""
 
     grid_wh: int | None
     pv_wh: int | None
     battery_wh: int | None
+    unknown_wh: int | None
     method: str | None
 
 
@@ -69,10 +84,14 @@ class SessionShape(msgspec.Struct, frozen=True):
     cost: CostShape | None
     soc_start_percent: int | None
     soc_end_percent: int | None
-    mode: Annotated[Mode | None, msgspec.Meta(description="in which most of the energy was charged")]
+    mode: Annotated[ChargedMode | None, msgspec.Meta(description="in which most of the energy was charged")]
     vehicle: str | None
     tag: str | None
     user: str | None
+    discharged_wh: Annotated[
+        int | None,
+        msgspec.Meta(description="what the car gave back, no part of `energy_wh`; null: none that the wallbox logged"),
+    ]
     origin: Origin
     doubt: Annotated[Doubt | None, msgspec.Meta(description="null: it is a session of its own")]
     is_corrected: bool

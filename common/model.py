@@ -51,6 +51,16 @@ class DeviceKind(StrEnum):
     METER = "meter"
 
 
+class LoggedMode(StrEnum):
+    """What openWB 2.x's charge log names beside `Mode`: charging within a time window, and to and from the car.
+
+    Both follow from a plan, so nobody can wish for them.
+    """
+
+    TIME = "time"
+    BIDI = "bidi"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`text` is the wallbox's own words (often German), never parsed for logic, without addresses and secrets.

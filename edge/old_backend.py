@@ -8,7 +8,8 @@ missing as 0, and tags as numbers: leading zeros are lost, tags with letters bec
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any
 
 from common.profiles import Outcome
@@ -18,6 +19,8 @@ from edge.charge_log.entries import BadEntry, BadLine, Entry, Parsed
 from edge.charge_log.v1 import MODES
 
 Row = Mapping[str, Any]
+
+DOUBLED = timedelta(minutes=63)  # by so much a clock is set back, and 1.9 notes an end up to two minutes late
 
 HIGHEST_POWER_W = 1_000_000
 
@@ -58,13 +61,14 @@ def charges_of(rows: Iterable[Row], zone: tzinfo, owner: Mapping[str, str]) -> P
     found: list[Entry] = []
     bad: list[BadLine] = []
     before: dict[str, Entry] = {}
-    for row in sorted(rows, key=lambda row: _sort_key(row["start"])):
+    last_end: int | None = None
+    for row in _in_order(rows):
         try:
-            entry = replace(_charge(row, zone, before), line=_id(row))
+            entry = replace(_charge(row, zone, before, last_end), line=_id(row))
         except BadEntry as exc:
             bad.append(BadLine(_id(row), str(exc)))
             continue
-        before[entry.charge_point] = entry
+        before[entry.charge_point], last_end = entry, entry.ended_at
         found.append(replace(entry, user_name=owner.get(entry.tag)) if entry.tag is not None else entry)
     return Parsed(tuple(found), tuple(bad))
 
@@ -160,7 +164,7 @@ class GraphTicks:
         return tuple(sorted(found, key=lambda part: part.charge_point))
 
 
-def _charge(row: Row, zone: tzinfo, before: Mapping[str, Entry]) -> Entry:
+def _charge(row: Row, zone: tzinfo, before: Mapping[str, Entry], last_end: int | None) -> Entry:
     start, end = row["start"], row["ende"]
     if not isinstance(start, datetime) or not isinstance(end, datetime):
         raise BadEntry("there is no time")
@@ -174,6 +178,7 @@ def _charge(row: Row, zone: tzinfo, before: Mapping[str, Entry]) -> Entry:
         zone,
         elapsed_s=elapsed_s,
         not_before=last.ended_at if last is not None else None,
+        ends_after=last_end,
     )
     started_at = local_times.start_after(started_at, last)
     return Entry(
@@ -185,6 +190,21 @@ def _charge(row: Row, zone: tzinfo, before: Mapping[str, Entry]) -> Entry:
         mode=MODES.get(str(row["modus"])),
         tag=_tag(row["tagID"]),
     )
+
+
+def _in_order(rows: Iterable[Row]) -> list[Row]:
+    """As they were written, which is as charges ended, where their ids tell it; else by the digits of their start.
+
+    In the hour that comes twice only the ids tell which charge was first.
+    """
+    written = sorted(rows, key=_id)
+    ends = [row["ende"] for row in written]
+    if all(isinstance(end, datetime) for end in ends):
+        for ordered in (written, written[::-1]):
+            pairs = pairwise(row["ende"] for row in ordered)
+            if all(before - after <= DOUBLED for before, after in pairs):
+                return ordered
+    return sorted(written, key=lambda row: _sort_key(row["start"]))
 
 
 def _tag(value: Any) -> str | None:

@@ -69,6 +69,13 @@ def plugged_s(session: SessionRow) -> int | None:
     return None if session.ended_at is None else session.ended_at - session.started_at
 
 
+def unknown_source_wh(session: SessionRow) -> int | None:
+    """The energy of which nobody knows where it came from, beside sources that are known; None without any."""
+    if session.energy_wh is None or (session.grid_wh, session.pv_wh, session.battery_wh) == (None, None, None):
+        return None
+    return session.energy_wh - (session.grid_wh or 0) - (session.pv_wh or 0) - (session.battery_wh or 0)
+
+
 COLUMNS: tuple[Column, ...] = (
     Column("id", Kind.WHOLE, lambda line, _: line.session.id),
     Column("charge_point", Kind.TEXT, lambda line, _: line.session.charge_point),
@@ -82,6 +89,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("grid", Kind.KWH, lambda line, _: line.session.grid_wh),
     Column("pv", Kind.KWH, lambda line, _: line.session.pv_wh),
     Column("battery", Kind.KWH, lambda line, _: line.session.battery_wh),
+    Column("source_unknown_kwh", Kind.KWH, lambda line, _: unknown_source_wh(line.session)),
     Column("sources_method", Kind.TEXT, lambda line, _: line.session.sources_method),
     Column("cost", Kind.MONEY, lambda line, _: line.session.cost_millicents),
     Column("currency", Kind.TEXT, lambda line, _: None if line.session.cost_millicents is None else CURRENCY),
@@ -92,7 +100,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("vehicle", Kind.TEXT, lambda line, _: line.session.vehicle),
     Column("tag", Kind.TEXT, lambda line, _: line.session.tag),
     Column("user", Kind.TEXT, lambda line, _: line.session.user_name),
+    Column("discharged", Kind.KWH, lambda line, _: line.session.discharged_wh),
     Column("origin", Kind.TEXT, lambda line, lang: value_words("origin", line.session.origin, lang)),
+    Column("doubt", Kind.TEXT, lambda line, lang: value_words("doubt", line.session.doubt, lang)),
     Column("is_corrected", Kind.TEXT, lambda line, lang: words("yes" if line.is_corrected else "no", lang)),
     Column("started_utc", Kind.TEXT, lambda line, _: instants.text(line.session.started_at)),
     Column("ended_utc", Kind.TEXT, lambda line, _: _instant(line.session.ended_at)),

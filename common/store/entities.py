@@ -66,6 +66,8 @@ def define(db: Any) -> None:
         tag = Optional(str, 64, nullable=True)
         user_name = Optional(str, 64, nullable=True)
         origin = Required(str, 16)
+        doubt = Optional(str, 16, nullable=True)
+        discharged_wh = Optional(int, size=64)
 
     class ChargeSegment(db.Entity):  # type: ignore[misc]
         _table_ = "charge_segment"

@@ -87,10 +87,11 @@ class SessionRow:
 
     (charge_point, started_at) is its natural key. `energy_wh` is `meter_end_wh` − `meter_start_wh`, unless the meter
     began a new count in between: then it is the sum of the segments' differences. `grid_wh`, `pv_wh` and `battery_wh`
-    add up to it where known, and `sources_method` says how they were computed.
-    `cost_millicents` is in thousandths of a cent, by `cost_method`. `mode` is the one that most energy was charged in.
-    `origin` is recorded (by the edge itself), log (only the wallbox's log has it) or import. `doubt` says why it may be
-    part of another session, see `Doubt`; None: it is not. `id` None: not stored yet.
+    add up to it where known (of a log's session a part may be unknown), and `sources_method` says how they were
+    computed. `cost_millicents` is in thousandths of a cent, by `cost_method`. `mode` is the one that most energy was
+    charged in. `origin` is recorded (by the edge itself), log (only the wallbox's log has it) or import. `doubt` says
+    why it may be part of another session, see `Doubt`; None: it is not. `discharged_wh` is what a bidirectional car
+    gave back, by the wallbox's log, and no part of `energy_wh`; None: none that is known. `id` None: not stored yet.
     """
 
     id: int | None = None
@@ -117,6 +118,7 @@ class SessionRow:
     user_name: str | None = None
     origin: str = "recorded"
     doubt: str | None = None
+    discharged_wh: int | None = None
 
 
 class SessionGroup(StrEnum):

@@ -38,6 +38,7 @@ _CORRECTION_COLUMNS = tuple(item.name for item in fields(CorrectionRow))
 _SELECT_SESSION = f"SELECT id, {', '.join(_SESSION_COLUMNS)} FROM charge_session"  # noqa: S608 -- our own names
 _KEY_COLUMNS = ("charge_point", "started_at")
 _WHO_COLUMNS = ("tag", "user_name", "vehicle")
+_HEARD_LATER = (*_WHO_COLUMNS, "discharged_wh")  # what a log fills in, and a later record may not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def _store(cursor: Any, record: SessionRecord, words: _Words) -> int:
     )
     corrected = {name for (name,) in cursor.fetchall()}
     kept = {*_KEY_COLUMNS, *corrected}
-    kept |= {name for name in _WHO_COLUMNS if getattr(session, name) is None}
+    kept |= {name for name in _HEARD_LATER if getattr(session, name) is None}
     if session.tag not in (None, tag):
         kept -= {"user_name"} - corrected  # another tag, so it was somebody else
     _update(cursor, session_id, {name: getattr(session, name) for name in _SESSION_COLUMNS if name not in kept}, mark)

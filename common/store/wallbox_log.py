@@ -46,9 +46,18 @@ def between(store: Store, from_s: int, to_s: int) -> list[LogEntryRow]:
 
 
 def fill_in(
-    store: Store, session_id: int, *, vehicle: str | None = None, tag: str | None = None, user_name: str | None = None
+    store: Store,
+    session_id: int,
+    *,
+    vehicle: str | None = None,
+    tag: str | None = None,
+    user_name: str | None = None,
+    discharged_wh: int | None = None,
 ) -> bool:
-    """Set what is unknown of an ended session, unless an admin corrected it to unknown; whether anything was set."""
+    """Set what is unknown of an ended session, unless an admin corrected it to unknown; whether anything was set.
+
+    `discharged_wh` is also set in place of less, since the log grows.
+    """
     wanted = {name: value for name, value in zip(_FILLED, (vehicle, tag, user_name), strict=True) if value is not None}
     mark = _mark(store.dialect)
 
@@ -61,6 +70,13 @@ def fill_in(
                 f" WHERE id = {mark} AND {name} IS NULL AND ended_at IS NOT NULL AND NOT EXISTS"
                 f" (SELECT 1 FROM session_correction WHERE session_id = {mark} AND field = {mark})",
                 (value, session_id, session_id, name),
+            )
+            was_set = was_set or cursor.rowcount == 1
+        if discharged_wh is not None:
+            cursor.execute(
+                f"UPDATE charge_session SET discharged_wh = {mark}"  # noqa: S608 -- our own mark
+                f" WHERE id = {mark} AND ended_at IS NOT NULL AND (discharged_wh IS NULL OR discharged_wh < {mark})",
+                (discharged_wh, session_id, discharged_wh),
             )
             was_set = was_set or cursor.rowcount == 1
         return was_set

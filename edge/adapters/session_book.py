@@ -29,5 +29,10 @@ class StoredSessions:
 
     def fill_in(self, fill: Fill) -> bool:
         return wallbox_log.fill_in(
-            self._store, fill.session_id, vehicle=fill.vehicle, tag=fill.tag, user_name=fill.user_name
+            self._store,
+            fill.session_id,
+            vehicle=fill.vehicle,
+            tag=fill.tag,
+            user_name=fill.user_name,
+            discharged_wh=fill.discharged_wh,
         )

@@ -32,7 +32,8 @@ class Entry:
     """One entry: a charge of 1.9, a section of a charge of 2.x. Instants whole Unix seconds; None is unknown.
 
     `charging_s` is for how long current flowed. Where both meters are known `energy_wh` is their difference; `sources`
-    are Wh from grid, PV and battery, which add up to it. `is_continued`: it belongs to the same time plugged in as the
+    are Wh from grid, PV and battery; what they lack of it is unknown. `discharged_wh` is what the car gave back, which
+    `energy_wh` does not count; None: none that is known. `is_continued`: it belongs to the same time plugged in as the
     entry before it; `begins_plug_in`: the log says that it does not. `source` and `line` say where it stands: in which
     of several files, and there in which line or row.
     """
@@ -52,6 +53,7 @@ class Entry:
     soc_start_percent: int | None = None
     soc_end_percent: int | None = None
     sources: tuple[int, int, int] | None = None
+    discharged_wh: int | None = None
     is_continued: bool = False
     begins_plug_in: bool = False
     source: int = field(default=0, compare=False)

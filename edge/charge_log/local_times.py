@@ -2,8 +2,8 @@
 
 openWB writes local times without a zone, so one hour of each autumn stands for two instants, and one of each spring
 for none. Which of the two is meant is told by how long the charge took, where the log says so, else by the order of
-the entries; where both fit, the first. A time in the hour that is missing was written by a clock that had not been set
-forward yet, and counts as that.
+the entries, which are written as charges end; where both fit, the first. A time in the hour that is missing was
+written by a clock that had not been set forward yet, and counts as that.
 """
 
 from datetime import UTC, datetime, tzinfo
@@ -11,6 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from edge.charge_log.entries import MOST_S, BadEntry, Entry
 
 SLACK_S = 60  # 1.9 writes times and durations in whole minutes, each cut off
+WRITTEN_S = 180  # it notes the end up to two minutes late, and one charge point after the other
 
 
 def instants(local: datetime, zone: tzinfo) -> tuple[int, ...]:
@@ -37,11 +38,13 @@ def span(
     elapsed_s: float | None = None,
     least_s: float = 0,
     not_before: int | None = None,
+    ends_after: int | None = None,
 ) -> tuple[int, int]:
     """The instants of an entry's start and end; raises BadEntry when there are none.
 
     `elapsed_s` is how long it took, `least_s` what it took at least, `not_before` the end of the entry before it on the
-    same charge point: each of them decides only where the clock leaves a choice.
+    same charge point, `ends_after` that of the entry before it on any, as they are written when charges end. Each
+    decides only where the clock leaves a choice.
     """
     try:
         pairs = [(a, b) for a in instants(start, zone) for b in instants(end, zone) if b >= a]
@@ -55,6 +58,10 @@ def span(
         pairs = [(a, b) for a, b in pairs if abs(b - a - elapsed_s) <= nearest_s]
     if not_before is not None:
         pairs = [(a, b) for a, b in pairs if a >= not_before - SLACK_S] or pairs
+    if ends_after is not None:
+        in_order = [(a, b) for a, b in pairs if b >= ends_after - WRITTEN_S]
+        if in_order and in_order[0] != pairs[0]:  # it ended in the second hour; nothing says that it began in the first
+            pairs = [min(in_order, key=lambda pair: pair[1] - pair[0])]
     found = min(pairs)
     if found[1] - found[0] > MOST_S:
         raise BadEntry("it lasts too long")

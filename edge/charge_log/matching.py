@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from common.store.rows import LogEntryRow, SessionRecord, SessionRow
 from edge.charge_log.assigning import assigned
 from edge.charge_log.entries import Entry, grouped
-from edge.charge_log.records import Group, agreed, row_of, session_of, user_of
+from edge.charge_log.records import Group, agreed, discharged, row_of, session_of, user_of
 from edge.charge_log.verdicts import LOG, LONGEST_SESSION_S, NEIGHBOUR_S, RECORDED, Fate, Key, Verdict, differs, key_of
 
 SETTLED_S = 3600
@@ -35,6 +35,7 @@ class Fill:
     vehicle: str | None = None
     tag: str | None = None
     user_name: str | None = None
+    discharged_wh: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +210,10 @@ def _fill(session: SessionRow, entries: Sequence[Entry], owner_of: Callable[[str
     vehicle = agreed(entry.vehicle for entry in entries) if session.vehicle is None else None
     tag = agreed(entry.tag for entry in entries) if session.tag is None else None
     user_name = user_of(entries, tag, owner_of) if session.user_name is None else None
-    fill = Fill(session.id, vehicle, tag, user_name)
+    discharged_wh = discharged(entries)
+    if discharged_wh is not None and discharged_wh <= (session.discharged_wh or 0):
+        discharged_wh = None
+    fill = Fill(session.id, vehicle, tag, user_name, discharged_wh)
     return None if fill == Fill(session.id) else fill
 
 

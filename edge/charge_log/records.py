@@ -57,6 +57,7 @@ def session_of(
         user_name=user_of(group, tag, owner_of),
         origin=origin,
         doubt=doubt,
+        discharged_wh=discharged(group),
     )
     return SessionRecord(session=session)  # no segments: the log does not tell when current flowed
 
@@ -97,9 +98,15 @@ def _charging_s(entry: Entry) -> int:
     return lasted_s if entry.charging_s is None else min(entry.charging_s, lasted_s)
 
 
+def discharged(entries: Iterable[Entry]) -> int | None:
+    """Wh that the car gave back; None: none that is known."""
+    return sum(entry.discharged_wh or 0 for entry in entries) or None
+
+
 def _sources(group: Group) -> tuple[int, int, int] | None:
+    """What is known of them; entries without are among the unknown."""
     known = [entry.sources for entry in group if entry.sources is not None]
-    if len(known) < len(group):
+    if not known:
         return None
     grid_wh, pv_wh, battery_wh = (sum(parts) for parts in zip(*known, strict=True))
     return grid_wh, pv_wh, battery_wh

@@ -31,6 +31,7 @@ def parse(content: bytes, zone: tzinfo) -> Parsed:
     found: list[Entry] = []
     bad: list[BadLine] = []
     before: dict[str, Entry] = {}
+    last_end: int | None = None
     seen: set[str] = set()
     for number in range(len(lines), 0, -1):
         line = lines[number - 1]
@@ -40,22 +41,27 @@ def parse(content: bytes, zone: tzinfo) -> Parsed:
             if line in seen:
                 raise BadEntry("it is there twice")
             seen.add(line)
-            entry = replace(_entry(resaved.fields(line, COLUMNS), zone, before), line=number)
+            entry = replace(_entry(resaved.fields(line, COLUMNS), zone, before, last_end), line=number)
         except BadEntry as exc:
             bad.append(BadLine(number, str(exc)))
             continue
-        before[entry.charge_point] = entry
+        before[entry.charge_point], last_end = entry, entry.ended_at
         found.append(entry)
     return Parsed(tuple(found), tuple(reversed(bad)))
 
 
-def _entry(fields: list[str], zone: tzinfo, before: dict[str, Entry]) -> Entry:
+def _entry(fields: list[str], zone: tzinfo, before: dict[str, Entry], last_end: int | None) -> Entry:
     start, end, _km, kwh, _kw, duration, number, mode, *more = fields
     charge_point = entries.charge_point(number)
     elapsed_s = _seconds(duration)
     last = before.get(charge_point)
     started_at, ended_at = local_times.span(
-        _time(start), _time(end), zone, elapsed_s=elapsed_s, not_before=last.ended_at if last is not None else None
+        _time(start),
+        _time(end),
+        zone,
+        elapsed_s=elapsed_s,
+        not_before=last.ended_at if last is not None else None,
+        ends_after=last_end,
     )
     started_at = local_times.start_after(started_at, last)
     return Entry(

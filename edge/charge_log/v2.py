@@ -5,17 +5,25 @@ does unplugging; older entries lack some members.
 """
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
 import orjson
 
+from common.model import LoggedMode
 from edge.charge_log import entries, local_times
 from edge.charge_log.entries import BadEntry, BadLine, Entry, Parsed
-from edge.openwb.v2_objects import MODES
+from edge.openwb import v2_objects
 
 COUNTING_WH = 2  # what two counters of one meter may differ by after rounding
 SHARES_SUM = 0.02  # three shares with two decimals each
+
+MODES: Mapping[str, str] = {
+    **v2_objects.MODES,
+    "time_charging": LoggedMode.TIME,
+    "bidi_charging": LoggedMode.BIDI,
+}
 
 _SOURCES = ("grid", "pv", "bat")
 _HIGHEST_METER_WH = 1e12
@@ -33,18 +41,19 @@ def parse(content: bytes, zone: tzinfo) -> Parsed | None:
     found: list[Entry] = []
     bad: list[BadLine] = []
     ends: dict[str, int] = {}
+    last_end: int | None = None
     for number, part in enumerate(listed, 1):
         try:
-            entry = _entry(part, zone, ends)
+            entry = _entry(part, zone, ends, last_end)
         except BadEntry as exc:
             bad.append(BadLine(number, str(exc)))
             continue
-        ends[entry.charge_point] = entry.ended_at
+        ends[entry.charge_point] = last_end = entry.ended_at
         found.append(entry)
     return Parsed(tuple(found), tuple(bad))
 
 
-def _entry(part: Any, zone: tzinfo, ends: dict[str, int]) -> Entry:
+def _entry(part: Any, zone: tzinfo, ends: dict[str, int], last_end: int | None) -> Entry:
     point, vehicle, times, data = (_object(part, name) for name in ("chargepoint", "vehicle", "time", "data"))
     number = point.get("id")
     charge_point = entries.charge_point(str(number) if isinstance(number, int) else "")
@@ -55,6 +64,7 @@ def _entry(part: Any, zone: tzinfo, ends: dict[str, int]) -> Entry:
         zone,
         least_s=charging_s or 0,
         not_before=ends.get(charge_point),
+        ends_after=last_end,
     )
     energy_wh = entries.energy(_number(data.get("imported_since_mode_switch")))
     start_wh, end_wh = _meter(point.get("imported_at_start")), _meter(point.get("imported_at_end"))
@@ -79,6 +89,7 @@ def _entry(part: Any, zone: tzinfo, ends: dict[str, int]) -> Entry:
         soc_start_percent=_percent(vehicle.get("soc_at_start")),
         soc_end_percent=_percent(vehicle.get("soc_at_end")),
         sources=_sources(data.get("power_source", data.get("energy_source")), energy_wh),
+        discharged_wh=_discharged(point, data),
         is_continued=is_continued,
         begins_plug_in=since_plugged_wh is not None and not is_continued,
     )
@@ -127,16 +138,29 @@ def _text(content: Any) -> str | None:
     return entries.one_line(content) if isinstance(content, str) else None
 
 
+def _discharged(point: dict[str, Any], data: dict[str, Any]) -> int | None:
+    """Wh that a bidirectional car gave back, by the charge point's counter; None: none that the log knows of."""
+    wh = _number(data.get("exported_since_mode_switch"))
+    if wh is None:
+        start_wh, end_wh = _meter(point.get("exported_at_start")), _meter(point.get("exported_at_end"))
+        wh = None if start_wh is None or end_wh is None else float(end_wh - start_wh)
+    return round(wh) or None if wh is not None and 0 < wh <= entries.MOST_WH else None
+
+
 def _sources(content: Any, energy_wh: int) -> tuple[int, int, int] | None:
-    """Wh from grid, PV and battery; None unless these three make up the whole, which they do not for short sections."""
+    """Wh from grid, PV and battery; what they lack of the whole is unknown, as energy from another car is.
+
+    None when none of the three is known, as of short sections, or when they are more than the whole.
+    """
     if not isinstance(content, dict):
         return None
     shares = [_number(content.get(name, 0.0)) for name in _SOURCES]
-    known = [share for share in shares if share is not None and 0 <= share <= 1]
-    if len(known) < len(shares) or abs(sum(known) - 1) > SHARES_SUM:
+    known = [share if share is not None and 0 <= share <= 1 else 0.0 for share in shares]
+    if not 0 < sum(known) <= 1 + SHARES_SUM:
         return None
     parts = [round(energy_wh * share) for share in known]
-    largest = max(range(len(parts)), key=lambda index: parts[index])
-    parts[largest] += energy_wh - sum(parts)
+    if sum(known) >= 1 - SHARES_SUM or sum(parts) > energy_wh:
+        largest = max(range(len(parts)), key=lambda index: parts[index])
+        parts[largest] += energy_wh - sum(parts)
     grid_wh, pv_wh, battery_wh = parts
     return grid_wh, pv_wh, battery_wh

@@ -86,3 +86,17 @@ def test_the_ticks_that_are_stored(store: Store) -> None:
     samples.insert(store, [SampleRow(sampled_at=60 * n, home_power_w=n) for n in range(1, 6)])
     assert samples.ticks(store, 120, 300) == {120, 180, 240}
     assert samples.ticks(store, 301, 400) == set()
+
+
+def test_what_the_car_gave_back_grows_with_the_log(store: Store) -> None:
+    """It is never made less, and a later record of the edge, which does not know it, leaves it."""
+    (number,) = sessions.upsert(store, [SessionRecord(session=SESSION)])
+    for wh, is_news, kept in ((1_200, True, 1_200), (1_200, False, 1_200), (900, False, 1_200), (2_000, True, 2_000)):
+        assert wallbox_log.fill_in(store, number, discharged_wh=wh) is is_news
+        found = sessions.get(store, number)
+        assert found is not None
+        assert found.session.discharged_wh == kept
+    sessions.upsert(store, [SessionRecord(session=SESSION)])
+    found = sessions.get(store, number)
+    assert found is not None
+    assert found.session.discharged_wh == 2_000

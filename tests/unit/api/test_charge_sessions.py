@@ -10,8 +10,9 @@ from api import charge_sessions, inputs
 from api.access import Role
 from api.charge_sessions import Viewer
 from api.exports.lines import Line
-from api.shapes_sessions import SessionAnswer, SessionBody, SessionsAnswer
+from api.shapes_sessions import ChargedMode, SessionAnswer, SessionBody, SessionsAnswer
 from common.errors import AppError, FieldError
+from common.model import LoggedMode, Mode
 from common.store.rows import CorrectionRow, SegmentRow, SessionRecord
 from tests.kit.session_rows import BERLIN, charged, local_s
 
@@ -121,3 +122,22 @@ def test_a_wrong_correction_is_named(body: dict[str, Any], field: str) -> None:
     with pytest.raises(FieldError) as caught:
         charge_sessions.changes(inputs.body(msgspec.json.encode(body), SessionBody))
     assert set(caught.value.faults) == {field}
+
+
+def test_energy_of_unknown_origin_is_told_beside_the_known() -> None:
+    """The parts and it make up the energy; without any part there are no sources."""
+    part = replace(ROW, energy_wh=10_000, grid_wh=5_000, pv_wh=3_000, battery_wh=600, discharged_wh=1_200)
+    shown = charge_sessions.shown(Line(part))
+    assert shown["sources"] == {
+        "grid_wh": 5_000,
+        "pv_wh": 3_000,
+        "battery_wh": 600,
+        "unknown_wh": 1_400,
+        "method": part.sources_method,
+    }
+    assert shown["discharged_wh"] == 1_200
+    assert charge_sessions.shown(Line(replace(part, grid_wh=None, pv_wh=None, battery_wh=None)))["sources"] is None
+
+
+def test_the_modes_of_sessions_are_all_that_a_log_or_the_edge_names() -> None:
+    assert {mode.value for mode in ChargedMode} == {*Mode, *LoggedMode}

@@ -268,6 +268,28 @@ def test_the_period_in_which_sessions_are_looked_for() -> None:
     assert found[1] == ENTRY.ended_at + NEIGHBOUR_S + 1
 
 
+def test_what_a_car_gave_back_is_filled_in() -> None:
+    """The sum of the session's entries, when it is more than what is known; a session of the log has it at once."""
+    entries = [
+        replace(ENTRY, energy_wh=5_000, ended_at=AT + 1800, discharged_wh=1_000),
+        replace(ENTRY, energy_wh=5_000, started_at=AT + 1800, discharged_wh=500),
+    ]
+    assert compared(entries, [SESSION]).fills == (Fill(5, discharged_wh=1_500),)
+    assert compared(entries, [replace(SESSION, discharged_wh=1_500)]).fills == ()
+    (addition, _) = compared(entries, []).additions
+    assert addition.record.session.discharged_wh == 1_000
+
+
+def test_sources_of_which_a_part_is_known_are_kept() -> None:
+    """A section without any is among the unknown; all without are none."""
+    known = replace(ENTRY, sources=(5_000, 3_000, 600))
+    other = replace(ENTRY, started_at=AT + 3600, ended_at=AT + 7200, is_continued=True)
+    (addition,) = compared([known, other], []).additions
+    session = addition.record.session
+    assert (session.energy_wh, session.grid_wh, session.pv_wh, session.battery_wh) == (20_000, 5_000, 3_000, 600)
+    assert compared([other], []).additions[0].record.session.sources_method is None
+
+
 class TestSeveral:
     """The log has several times plugged in where one session is recorded: somebody has to look at it."""
 

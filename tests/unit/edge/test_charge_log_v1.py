@@ -129,6 +129,20 @@ def test_the_second_of_two_like_rows_is_in_the_second_hour() -> None:
     assert [entry.started_at for entry in parsed(other, row)] == [FIRST + 600, FIRST + 600]
 
 
+def test_charges_of_two_charge_points_keep_their_order_in_the_hour_that_comes_twice() -> None:
+    """The row on top was written later, so its charge did not end before the other's."""
+    early = "26.10.25-02:40,26.10.25-02:50,1,2.00,6.00,10 Min,1,0,0,0.60"
+    late = "26.10.25-02:10,26.10.25-02:20,1,2.00,6.00,10 Min,2,0,0,0.60"
+    assert [(entry.charge_point, entry.started_at) for entry in parsed(late, early)] == [
+        ("1", FIRST + 2400),
+        ("2", FIRST + 4200),
+    ]
+    assert [(entry.charge_point, entry.started_at) for entry in parsed(early, late)] == [
+        ("2", FIRST + 600),
+        ("1", FIRST + 2400),
+    ]
+
+
 def test_the_hour_that_is_missing() -> None:
     """A clock that was not set forward yet showed it: 02:30 is 03:30."""
     (entry,) = parsed("30.03.25-01:30,30.03.25-02:30,1,2.00,2.00,1 H 0 Min,1,0,0,0.60")

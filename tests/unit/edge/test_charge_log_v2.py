@@ -104,11 +104,62 @@ def test_meters_that_do_not_add_up_are_unknown(meters: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "shares", [{"grid": 0, "pv": 0, "bat": 0}, {"grid": 0.5, "cp": 0.5}, {"grid": "x"}, {"grid": -1, "pv": 2}, None, []]
+    "shares", [{"grid": 0, "pv": 0, "bat": 0}, {"grid": "x"}, {"grid": -1, "pv": 2}, {"grid": 0.9, "pv": 0.9}, None, []]
 )
-def test_sources_that_are_not_the_whole_are_unknown(shares: Any) -> None:
-    """Short sections have none, and energy from other cars is none of the three."""
+def test_sources_that_say_nothing_are_unknown(shares: Any) -> None:
+    """Short sections have none; more than the whole is none."""
     assert parsed(changed(data={"power_source": shares}))[0].sources is None
+
+
+@pytest.mark.parametrize(
+    ("shares", "sources"),
+    [
+        ({"grid": 0.31, "pv": 0.55, "bat": 0.0}, (95, 168, 0)),  # as real logs have them: 0.86
+        ({"grid": 0.96, "pv": 0, "bat": 0, "cp": 0}, (293, 0, 0)),
+        ({"grid": 0.5, "cp": 0.5}, (152, 0, 0)),  # of another car
+        ({"grid": 0.5, "pv": "x", "bat": 0.25}, (152, 0, 76)),
+        ({"grid": 0.33, "pv": 0.33, "bat": 0.33}, (103, 101, 101)),  # three shares with two decimals each
+    ],
+)
+def test_sources_that_are_a_part_of_the_whole_are_kept(shares: Any, sources: tuple[int, int, int]) -> None:
+    """What they lack of 305 Wh is unknown, and stays so."""
+    assert parsed(changed(data={"power_source": shares}))[0].sources == sources
+
+
+@pytest.mark.parametrize(("name", "mode"), [("time_charging", "time"), ("bidi_charging", "bidi"), ("odd", None)])
+def test_modes_that_only_the_log_names(name: str, mode: str | None) -> None:
+    """Nobody can wish for them: they follow from a plan."""
+    assert parsed(changed(vehicle={"chargemode": name}))[0].mode == mode
+
+
+@pytest.mark.parametrize(
+    ("data", "point", "wh"),
+    [
+        ({"exported_since_mode_switch": 1200.4}, {}, 1200),
+        ({}, {"exported_at_start": 5000, "exported_at_end": 6200.4}, 1200),
+        ({"exported_since_mode_switch": 0}, {"exported_at_end": 6200}, None),
+        ({"exported_since_mode_switch": -1}, {}, None),
+        ({"exported_since_mode_switch": 1e9}, {}, None),
+        ({}, {"exported_at_start": None}, None),
+    ],
+)
+def test_what_a_car_gave_back(data: dict[str, Any], point: dict[str, Any], wh: int | None) -> None:
+    """Bidirectional charging: no part of the energy that was charged."""
+    (entry,) = parsed(changed(data=data, chargepoint=point))
+    assert (entry.discharged_wh, entry.energy_wh) == (wh, 305)
+
+
+def test_entries_of_two_charge_points_keep_their_order_in_the_hour_that_comes_twice() -> None:
+    """They are written as charges end: what was written later did not end before."""
+    first = changed(time={"begin": "10/25/2026, 02:40:00", "end": "10/25/2026, 02:50:00", "time_charged": "0:10"})
+    second = changed(
+        chargepoint={"id": 7},
+        time={"begin": "10/25/2026, 02:10:00", "end": "10/25/2026, 02:20:00", "time_charged": "0:10"},
+    )
+    one, other = parsed(first, second)
+    assert other.started_at - one.started_at == 1800
+    one, other = parsed(second, first)
+    assert other.started_at - one.started_at == 1800
 
 
 def test_sections_of_one_time_plugged_in_belong_together() -> None:

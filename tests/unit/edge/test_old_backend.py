@@ -78,6 +78,22 @@ def test_energy_by_power_says_which_of_two_hours() -> None:
     assert charge(**times, kWh=0.0, kW=0.0).ended_at == FIRST + 600
 
 
+def test_the_order_of_the_rows_decides_in_the_hour_that_comes_twice() -> None:
+    """By their ids, whichever way they count; rows in no order count by the digits of their start."""
+    early = {**CHARGE, "start": digits(2025, 10, 26, 2, 40), "ende": digits(2025, 10, 26, 2, 50), "kWh": 1.0, "kW": 6.0}
+    late = {**early, "start": digits(2025, 10, 26, 2, 10), "ende": digits(2025, 10, 26, 2, 20), "kWh": 1.01}
+    before = {**early, "start": digits(2025, 10, 20, 2, 0), "ende": digits(2025, 10, 20, 3, 0)}
+
+    def starts(*ids: int) -> list[int]:
+        rows = [{**row, "id": number} for row, number in zip((before, early, late), ids, strict=True)]
+        parsed = old_backend.charges_of(rows, BERLIN, {})
+        assert parsed.bad == ()
+        return [entry.started_at for entry in parsed.entries if entry.started_at > 1_761_400_000]
+
+    assert starts(1, 2, 3) == starts(9, 8, 7) == [FIRST + 2400, FIRST + 4200]
+    assert starts(2, 9, 1) == [FIRST + 600, FIRST + 2400]
+
+
 @pytest.mark.parametrize(("tag", "kept"), [(None, None), (0, None), (4711, "4711"), (9_223_372_036_854_775_807,) * 2])
 def test_tags_become_text(tag: int | None, kept: str | int | None) -> None:
     """Nothing and 0 are none."""
