@@ -350,12 +350,14 @@ class TunnelConnection:
         return events
 
     def _check_progress(self, stream: Stream, events: list[Event], now: float) -> None:
-        """Reset a stream that got no answer, stands still for no reason, or whose content nobody takes."""
+        """Reset a stream that got no answer, stands still for no reason, or whose content nobody takes, also when who
+        should take it talks on all the while."""
         is_stalled = self._session.is_stalled(stream)
         is_live_answer = stream.priority is Priority.LIVE and stream.state in (State.ANSWERING, State.RESPONDING)
         may_be_silent = stream.state not in self._timeouts or is_live_answer
-        if stream.has_moved or (may_be_silent and not is_stalled) or is_stalled is not stream.was_stalled:
-            stream.has_moved = False
+        has_moved = stream.was_taken_from if stream.has_unread else stream.has_moved
+        if has_moved or (may_be_silent and not is_stalled) or is_stalled is not stream.was_stalled:
+            stream.has_moved = stream.was_taken_from = False
             stream.was_stalled = is_stalled
             stream.idle_since = now
             return

@@ -125,7 +125,7 @@ class Session:
 
     def take(self, stream: Stream, n_bytes: int) -> None:
         """The application took this much."""
-        stream.has_moved = True
+        stream.has_moved = stream.was_taken_from = True
         cost, prepaid = stream.consume(n_bytes)
         self._prepaid_bytes -= prepaid
         self.give_credit(stream, cost)

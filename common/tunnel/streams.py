@@ -55,7 +55,8 @@ class Stream:
         self.priority = Priority.LIVE if kind is Kind.WEBSOCKET else Priority.PLAIN
         self.inbound = ReceiveWindow(inbound_bytes)
         self.outbound = SendWindow(outbound_bytes)
-        self.has_moved = True  # since the last tick; see connection.py
+        self.has_moved = True  # since the last tick, either way; see connection.py
+        self.was_taken_from = False  # content by the application, since then
         self.was_stalled = False
         self.idle_since = 0.0
         self._sent_bytes = 0
@@ -81,6 +82,11 @@ class Stream:
     def is_done(self) -> bool:
         """Closed, all sent, all taken: nothing more to remember."""
         return self.is_closed and not self._queue and not self._unread
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether content came that the application has not taken."""
+        return bool(self._unread)
 
     @property
     def is_stalled_by_window(self) -> bool:

@@ -412,3 +412,30 @@ def test_end_alone_needs_no_credit() -> None:
     assert events[-1] == DataReceived(stream, b"", is_ended=True)
     assert not any(isinstance(event, HeadersReceived) for event in events)
     assert pair.edge.take_sent()[-1].flags & Flag.END
+
+
+def test_who_talks_on_and_takes_nothing_is_given_up() -> None:
+    """What a phone sends, and a site takes, is no sign that the phone takes what waits for it."""
+    pair = Pair(Limits(slow_consumer_s=4.0))
+    live = websocket(pair)
+    pair.edge.core.send_message(live, b"news", is_text=False)
+    pair.exchange()  # and the relay's application does not consume it
+    given_up: list[StreamReset] = []
+    for second in range(1, 12):
+        pair.relay.core.send_message(live, b"more", is_text=False)
+        for event in pair.exchange()[1]:
+            if isinstance(event, MessageReceived):
+                pair.edge.core.consumed(live, len(event.data))
+        given_up += [event for event in pair.relay.core.tick(float(second)) if isinstance(event, StreamReset)]
+    assert [(event.stream_id, event.error) for event in given_up] == [(live, ErrorCode.SLOW_CONSUMER)]
+
+
+def test_who_takes_a_little_now_and_then_is_not() -> None:
+    pair = Pair(Limits(slow_consumer_s=4.0))
+    live = websocket(pair)
+    for second in range(1, 30):
+        pair.edge.core.send_message(live, b"news", is_text=False)
+        pair.exchange()
+        if second % 3 == 0:
+            pair.relay.core.consumed(live, 4)
+        assert pair.relay.core.tick(float(second)) == []
