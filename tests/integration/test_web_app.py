@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from api.adapters import web_files
 from common.commands import Status, accepted
@@ -221,6 +221,27 @@ def test_two_tabs_share_a_login_and_log_out_together(visit: Visit) -> None:
     visit.page.goto(f"{visit.url}#/more")
     visit.page.get_by_role("button", name="Log out").click()
     expect(other.locator("input[name=password]")).to_be_visible()
+
+
+def test_a_lost_answer_of_a_refresh_logs_nobody_out(visit: Visit) -> None:
+    """The api has given out the next token, and the page never got it: it asks again and gets the same."""
+    visit.log_in()
+    lost: list[int] = []
+
+    def lose_the_first(route: Route) -> None:
+        answer = route.fetch()
+        if lost:
+            route.fulfill(response=answer)
+        else:
+            lost.append(answer.status)
+            route.abort()
+
+    visit.page.route("**/auth/refresh", lose_the_first)
+    expired = "const l = JSON.parse(localStorage.getItem('wallport.login')); l.endsAtMs = 0;"
+    visit.page.evaluate(f"(() => {{ {expired} localStorage.setItem('wallport.login', JSON.stringify(l)) }})()")
+    visit.page.reload()
+    expect(visit.page.locator('.fresh[data-is="fresh"]')).to_be_visible()
+    assert lost == [200]
 
 
 @pytest.mark.parametrize(("locale", "scheme"), [("en-GB", "light"), ("de-DE", "dark")])

@@ -11,6 +11,7 @@ import { Problem, Unreachable } from "./problem";
 import type { LoginAnswer } from "./types";
 
 const KEY = "wallport.login";
+const KEY_OF_REFRESH = "wallport.refresh-key";
 const LOCK = "wallport.refresh";
 const EARLY_MS = 30_000; // a token that ends while its request is under way would be refused
 const TRIES = 3;
@@ -38,6 +39,7 @@ export function keep(answer: LoginAnswer): void {
 
 export function forget(): void {
   localStorage.removeItem(KEY);
+  localStorage.removeItem(KEY_OF_REFRESH);
   login.value = null;
 }
 
@@ -61,11 +63,14 @@ export async function accessToken(isRefused?: string): Promise<string | null> {
 }
 
 async function refreshed(known: Login): Promise<string | null> {
+  // Names this refresh, so that its answer can be had again on another network; kept for a reload in its midst.
+  const key = localStorage.getItem(KEY_OF_REFRESH) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+  localStorage.setItem(KEY_OF_REFRESH, key);
   for (let attempt = 1; ; attempt++) {
     try {
       const answer = await fetch("api/v1/auth/refresh", {
         method: "POST",
-        headers: { "Content-Type": "application/json" },
+        headers: { "Content-Type": "application/json", "Idempotency-Key": key },
         body: JSON.stringify({ refresh_token: known.refresh }),
         signal: AbortSignal.timeout(15_000),
       });
@@ -98,6 +103,7 @@ function oneAtATime<T>(work: () => Promise<T>): Promise<T> {
 let waiting: Promise<unknown> = Promise.resolve();
 
 function put(next: Login): void {
+  localStorage.removeItem(KEY_OF_REFRESH);
   localStorage.setItem(KEY, JSON.stringify(next));
   login.value = next;
 }
