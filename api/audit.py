@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from api import instants
+from api.exports.csv import harmless
 from api.inputs import whole_number
 from api.periods import boundary
 from common.errors import FieldError
@@ -38,8 +39,6 @@ COLUMNS = (
     "new_value",
     "result",
 )
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run (OWASP, CSV Injection)
 
 
 def row(
@@ -120,14 +119,8 @@ def csv_lines(rows: Iterable[AuditRow], *, has_head: bool = False) -> str:
     for item in rows:
         values = [getattr(item, name) for name in COLUMNS]
         values[0] = instants.text(item.happened_at)
-        writer.writerow([_cell(value) for value in values])
+        writer.writerow(["" if value is None else harmless(value) for value in values])
     return out.getvalue()
-
-
-def _cell(value: str | None) -> str:
-    if value is None:
-        return ""
-    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def _json(value: Any) -> str | None:

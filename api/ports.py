@@ -220,6 +220,10 @@ class OpenWorkbook(Protocol):
 class DocumentMaker(Protocol):
     """What takes processor time or a disk, beside the event loop. Raises Overloaded and DocumentFailed."""
 
+    def turn(self, user: str) -> AbstractAsyncContextManager[None]:
+        """To be held while a document is read together, made and sent; it waits for the user's other documents."""
+        ...
+
     async def pdf(self, lines: Sequence[Line], meters: Sequence[MeterTrail], heading: Heading) -> bytes: ...
 
     def workbook(self, heading: Heading) -> AbstractAsyncContextManager[OpenWorkbook]:

@@ -7,11 +7,12 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from api.adapters.executor import BoundedExecutor
+from api.adapters.turns import Turns
 from api.errors import DocumentFailed, Overloaded
 from api.exports import pdf
 from api.exports.lines import Heading, Line
@@ -33,6 +34,10 @@ class Documents:
     def __init__(self) -> None:
         self._executor = BoundedExecutor("documents", threads=THREADS, most_waiting=MOST_WAITING)
         self._workbooks = 0
+        self._turns = Turns()
+
+    def turn(self, user: str) -> AbstractAsyncContextManager[None]:
+        return self._turns.of(user)
 
     async def pdf(self, lines: Sequence[Line], meters: Sequence[MeterTrail], heading: Heading) -> bytes:
         return await self._executor.run(pdf.render, lines, meters, heading)

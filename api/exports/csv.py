@@ -19,8 +19,9 @@ BOM = b"\xef\xbb\xbf"
 SEPARATORS = {";": ";", ",": ",", "semicolon": ";", "comma": ","}
 """What a client may ask for → the character."""
 
-_FORMULA = re.compile(r"(^|[;,|])(?= *[=+\-@＝＋－＠])")
-"""Also behind a separator: a reader that was told another one splits the cell there. Tabs and line ends are gone."""
+_FORMULA = re.compile(r"(^|[;,|])(?=[ \"']*[=+\-@＝＋－＠])")
+"""Also behind a separator: a reader that was told another one splits the cell there, and takes quotes away. Tabs and
+line ends are gone."""
 
 _PLACES = {Kind.KWH: WH_PLACES, Kind.MONEY: MILLICENT_PLACES, Kind.WHOLE: 0, Kind.DURATION: 0}
 
@@ -48,11 +49,16 @@ def body(lines: Iterable[Line], style: Style) -> bytes:
     )
 
 
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, whichever separator it was told: with an apostrophe before."""
+    return _FORMULA.sub(r"\1'", printable(text))
+
+
 def _cell(kind: Kind, value: Value, style: Style) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return _FORMULA.sub(r"\1'", printable(value))
+        return harmless(value)
     if kind is Kind.LOCAL:
         return local(value, style.zone).strftime("%Y-%m-%d %H:%M:%S")
     return decimal(value, _PLACES[kind], comma="," if style.separator == ";" else ".")

@@ -70,7 +70,7 @@ async def xlsx_file(request: Request) -> HTTPResponse | None:
     headers = downloads.headers(asked.heading, "xlsx")
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     deps = deps_of(request)
-    async with deps.documents.workbook(asked.heading) as workbook:
+    async with deps.documents.turn(asked.viewer.user), deps.documents.workbook(asked.heading) as workbook:
         count = 0
         async for page in _pages(deps, asked):
             count += len(page)
@@ -90,13 +90,13 @@ async def pdf_file(request: Request) -> HTTPResponse:
     headers = downloads.headers(asked.heading, "pdf")
     deps = deps_of(request)
     lines: list[Line] = []
-    async for page in _pages(deps, asked):
-        lines += page
-        downloads.check_length(len(lines), pdf.MOST_SESSIONS)
-    meters = await _meters(deps, asked.wanted, lines)
-    return HTTPResponse(
-        await deps.documents.pdf(lines, meters.trails(), asked.heading), 200, headers, "application/pdf"
-    )
+    async with deps.documents.turn(asked.viewer.user):
+        async for page in _pages(deps, asked):
+            lines += page
+            downloads.check_length(len(lines), pdf.MOST_SESSIONS)
+        meters = await _meters(deps, asked.wanted, lines)
+        content = await deps.documents.pdf(lines, meters.trails(), asked.heading)
+    return HTTPResponse(content, 200, headers, "application/pdf")
 
 
 async def _asked(request: Request, own_parameters: set[str] | tuple[str, ...]) -> _Export:

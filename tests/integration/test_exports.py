@@ -6,6 +6,7 @@ import tempfile
 import threading
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
@@ -349,6 +350,24 @@ def test_the_first_lines_arrive_before_the_last_are_read(api: RunningApi, store_
         gate.set()
         whole = first + b"".join(pieces)
     assert whole.count(b"\r\n") == 901
+
+
+def test_ten_records_of_one_user_starve_nobody(api: RunningApi, store_of: Any) -> None:
+    """They come in turns or are refused for the moment; another user's record is made while they wait."""
+    gate = threading.Event()
+    store_of(900, gate=gate)
+    with ThreadPoolExecutor(10) as pool:
+        heap = [pool.submit(api.get, "/api/v1/sessions.pdf", "admin") for _ in range(10)]
+        refused = eventually(lambda: [task.result() for task in heap if task.done()], what="the refusals")
+        assert {problem(answer)["code"] for answer in refused} == {"overloaded"}
+        assert all("retry-after" in answer.headers for answer in refused)
+        api.app.ctx.deps = replace(api.app.ctx.deps, store=store_of(100))
+        assert api.get("/api/v1/sessions.pdf", "driver").status_code == 200
+        gate.set()
+        codes = sorted(task.result().status_code for task in heap)
+    assert codes[0] == 200
+    assert codes.count(503) >= 5
+    assert set(codes) <= {200, 503}
 
 
 @pytest.mark.parametrize(("ending", "most"), [("csv", 3000), ("xlsx", 1500)])
