@@ -16,6 +16,8 @@ def welcome(ready: dict[str, Any], token_header: Path) -> str:
     login = json.dumps({"username": "viewer", "password": users["viewer"]["password"]}, separators=(",", ":"))
     logins = "\n".join(f"    {name:8}{user['password']}" for name, user in users.items())
     return f"""
+  Open in a browser    {ready["lan_url"]}/  (log in as driver, with the password below)
+
   On your LAN          {ready["lan_url"]}
   From the internet    {ready["relay_site_url"]}
   MQTT broker          {ready["mqtt_url"]}
