@@ -264,9 +264,14 @@ def check_upgrade(request: Request) -> None:
 def upgrade(request: Request, subprotocol: str | None) -> SanicSocket:
     """Answer 101 and take the connection over. The handler must stay until `closed` is set.
 
-    Raises UpgradeRefused, before anything is sent.
+    Raises UpgradeRefused, before anything is sent: also for a client that did not wait for the answer (RFC 6455 §4.1),
+    since what it sent may be read in two ways, and Sanic has stopped to read behind it.
     """
     protocol: Any = request.transport.get_protocol()
+    if protocol.recv_buffer:
+        http: Any = request.stream
+        http.keep_alive = False
+        raise UpgradeRefused(400, "nothing may be sent before the answer to the handshake")
     ws_proto, head = _accept(request, subprotocol)
     socket = SanicSocket(protocol, ws_proto)
     protocol.websocket = _SanicSide(socket)

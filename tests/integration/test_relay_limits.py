@@ -230,9 +230,29 @@ def test_a_phone_that_never_reads_its_websocket_is_cut_off(
         sock.connect(("127.0.0.1", relay.port))
         upgrade = ("upgrade: websocket", "connection: upgrade", "sec-websocket-version: 13")
         sock.sendall(head("GET", "/api/ws", *upgrade, "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="))
-        eventually(lambda: edge.streams == 1, 20, "it being open")
+        answer = b""
+        while b"\r\n\r\n" not in answer:  # whoever does not wait for the answer is refused
+            answer += sock.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 101")
         talking = pool.submit(talk_on, sock)
         assert phone.get("/api/v1/state").status_code == 200
         eventually(lambda: edge.streams == 0, 30, "the websocket being given up")
         with pytest.raises(ConnectionError):  # the relay has let go of the phone, too
             talking.result(35)
+
+
+def test_a_phone_that_talks_before_the_answer_is_refused(relay: tunnel_stack.Relay, edge: tunnel_stack.Edge) -> None:
+    """Whether it sends little or much; else nothing would be read of it any more, and its stream would stay."""
+    upgrade = ("upgrade: websocket", "connection: upgrade", "sec-websocket-version: 13")
+    asked = head("GET", "/api/ws", *upgrade, "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==")
+    for size in (1, 60_000, 200_000):
+        message = Frame(Opcode.BINARY, b"x" * size).serialize(mask=True)
+        with dial(relay) as sock:
+            answer = b""
+            with contextlib.suppress(OSError):
+                sock.sendall(asked + message)
+                while piece := sock.recv(4096):
+                    answer += piece
+        assert answer.startswith(b"HTTP/1.1 400") or not answer
+        assert b"101 Switching" not in answer
+        eventually(lambda: edge.streams == 0, what="the site being free of it")
