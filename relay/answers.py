@@ -4,9 +4,11 @@ Under `/s/{site}` all sites share one origin with each other and with the relay,
 answer, too. So only fields that speak of this one answer pass. What acts on the whole origin (Set-Cookie,
 Clear-Site-Data, Service-Worker-Allowed, Strict-Transport-Security, Alt-Svc, NEL, Report-To), on nginx (X-Accel-*) or on
 the browser (Refresh, Link) does not, nor what nobody here has heard of. Whatever a browser may run as a page is put
-into a sandbox (HTML Standard, section "Sandboxing"), where it has an origin of its own and no scripts.
+into a sandbox (HTML Standard, section "Sandboxing"), where it has an origin of its own and no scripts. A 304 says
+nothing of that: a browser would put it in the place of what came with the page that it keeps (RFC 9111 §3.2).
 """
 
+import re
 from collections.abc import Iterable
 
 SANDBOX = "sandbox"
@@ -67,17 +69,26 @@ PASSIVE = frozenset(
 sandbox."""
 
 
-def answer_fields(fields: Iterable[tuple[str, str]], prefix: str) -> list[tuple[str, str]]:
+_ONE_TYPE = re.compile(r"([a-z]+/[a-z0-9.+-]+)[ \t]*(?:;[^,]*)?", re.IGNORECASE | re.ASCII)
+"""A browser takes the last of a list, also behind a parameter (Fetch Standard, "extract a MIME type")."""
+
+NOT_MODIFIED = 304
+_OF_A_PAGE = frozenset({"content-security-policy", "content-type"})
+
+
+def answer_fields(status: int, fields: Iterable[tuple[str, str]], prefix: str) -> list[tuple[str, str]]:
     """The fields for the client, in order, with duplicates; names are lower case.
 
     `prefix` is the path under which the client knows the site, such as `/s/home`: a path in Location is the site's own
     and gets it back. "" is a host name of the site's own, an origin that it shares with nobody: its pages may do as
     they like there.
     """
-    kept = [(name, value) for name, value in fields if name in PASSED and not _asks_for_password(name, value)]
+    passed = PASSED if status != NOT_MODIFIED or not prefix else PASSED - _OF_A_PAGE
+    kept = [(name, value) for name, value in fields if name in passed and not _asks_for_password(name, value)]
     told = [(name, f"{prefix}{value}" if name == "location" and _is_path(value) else value) for name, value in kept]
     told.append(("x-content-type-options", "nosniff"))
-    if prefix and not _is_passive([value for name, value in kept if name == "content-type"]):
+    may_be_page = not _is_passive([value for name, value in kept if name == "content-type"])
+    if prefix and may_be_page and status != NOT_MODIFIED:
         told.append(("content-security-policy", SANDBOX))
     return told
 
@@ -87,7 +98,8 @@ def _is_path(location: str) -> bool:
 
 
 def _is_passive(media_types: list[str]) -> bool:
-    return len(media_types) == 1 and media_types[0].partition(";")[0].strip().lower() in PASSIVE
+    found = _ONE_TYPE.fullmatch(media_types[0]) if len(media_types) == 1 else None
+    return found is not None and found[1].lower() in PASSIVE
 
 
 def _asks_for_password(name: str, value: str) -> bool:

@@ -71,7 +71,7 @@ async def carry(by: Carriage, request: Request, admitted: Admitted, client_addre
 
 async def send_on(writer: Answer, stream: Stream, head: HeadersReceived, site: str, *, is_head: bool) -> None:
     """Send the site's answer on as it comes; on a failure in the middle cut the client's connection."""
-    fields = answer_fields(head.fields, f"{PREFIX}{site}")
+    fields = answer_fields(head.status, head.fields, f"{PREFIX}{site}")
     if head.is_ended:
         await writer.whole(head.status, fields, b"")
         return
