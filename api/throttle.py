@@ -71,12 +71,14 @@ class _Table:
 
     counts: OrderedDict[Hashable, _Count] = field(default_factory=OrderedDict)
 
-    def get(self, key: Hashable, now: float) -> _Count:
-        """The count of `key`, moved to the safe end."""
-        count = self.counts.pop(key, None) or _Count()
+    def get(self, key: Hashable, now: float, *, keeps: bool = True) -> _Count:
+        """The count of `key`, moved to the safe end; unless it `keeps`, nothing is, and a new key pushes nobody out."""
+        count = self.counts.get(key) or _Count()
         if now - count.last_at >= FORGOTTEN_S:
             count.wrong = 0
-        self.counts[key] = count
+        if keeps:
+            self.counts.pop(key, None)
+            self.counts[key] = count
         while len(self.counts) > MOST_ENTRIES:
             self.counts.popitem(last=False)
         return count
@@ -96,7 +98,7 @@ class Throttle:
 
     def admit(self, account: str, source: Source, now: float) -> None:
         """Count a try as wrong, or raise TooManyAttempts; `succeeded` or `undo` take the count back."""
-        counts = self._counts(account, source, now)
+        counts = self._counts(account, source, now, keeps=False)  # whoever is refused leaves nothing here
         wait_s = max(_wait_s(count, free, now) for count, free in counts)
         is_stranger = not self._is_known(account, source)
         if is_stranger:
@@ -104,7 +106,7 @@ class Throttle:
             wait_s = max(wait_s, self._all_budgets.wait_s((source.origin,), now))
         if wait_s > 0:
             raise TooManyAttempts("too many wrong tries; wait a little", retry_after_s=wait_s)
-        for count, _ in counts:
+        for count, _ in self._counts(account, source, now):
             count.wrong += 1
             count.last_at = now
         if is_stranger:
@@ -135,18 +137,20 @@ class Throttle:
     def _is_known(self, account: str, source: Source) -> bool:
         return source.device is not None or (source.origin, source.network) in self._known.get(account, ())
 
-    def _counts(self, account: str, source: Source, now: float) -> list[tuple[_Count, int | None]]:
+    def _counts(
+        self, account: str, source: Source, now: float, *, keeps: bool = True
+    ) -> list[tuple[_Count, int | None]]:
         """What a try counts for, the source itself first, each with how many wrong ones it lets pass, and then one
         each WINDOW_S; None: as rule 1 says."""
         if source.device is not None:
-            return [(self._of_known.get((account, source.device), now), None)]
+            return [(self._of_known.get((account, source.device), now, keeps=keeps), None)]
         pair = (account, source.origin, source.network)
         if self._is_known(account, source):
-            return [(self._of_known.get(pair, now), None)]
+            return [(self._of_known.get(pair, now, keeps=keeps), None)]
         return [
-            (self._of_strangers.get(pair, now), None),
-            (self._areas.get((account, source.origin, source.area), now), AREA_TRIES),
-            (self._walks.get((source.origin, source.area), now), AREA_WALK),
+            (self._of_strangers.get(pair, now, keeps=keeps), None),
+            (self._areas.get((account, source.origin, source.area), now, keeps=keeps), AREA_TRIES),
+            (self._walks.get((source.origin, source.area), now, keeps=keeps), AREA_WALK),
         ]
 
 

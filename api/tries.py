@@ -71,28 +71,30 @@ class Budgets:
         self._budgets: OrderedDict[tuple[str, ...], Budget] = OrderedDict()
 
     def wait_s(self, key: tuple[str, ...], now: float) -> float:
-        """How long until a try is left; 0 or less if one is."""
-        return (1.0 - self._of(key, now).left) * self._another_s
+        """How long until a try is left; 0 or less if one is. Asking keeps nothing: who is refused pushes nobody out."""
+        return (1.0 - self._left(key, now)) * self._another_s
 
     def take(self, key: tuple[str, ...], now: float) -> None:
         """Use up one try; `give_back` returns it if it was not wrong. Raises TooManyAttempts if none is left."""
         wait_s = self.wait_s(key, now)
         if wait_s > 0:
             raise TooManyAttempts("too many wrong tries; wait a little", retry_after_s=wait_s)
-        self._of(key, now).left -= 1.0
+        self._put(key, self._left(key, now) - 1.0, now)
 
     def give_back(self, key: tuple[str, ...], now: float) -> None:
-        budget = self._of(key, now)
-        budget.left = min(float(self._size), budget.left + 1.0)
+        self._put(key, min(float(self._size), self._left(key, now) + 1.0), now)
 
-    def _of(self, key: tuple[str, ...], now: float) -> Budget:
-        budget = self._budgets.pop(key, None) or Budget(float(self._size), now)
-        budget.left = min(float(self._size), budget.left + (now - budget.at) / self._another_s)
-        budget.at = now
-        self._budgets[key] = budget
+    def _left(self, key: tuple[str, ...], now: float) -> float:
+        budget = self._budgets.get(key)
+        if budget is None:
+            return float(self._size)
+        return min(float(self._size), budget.left + (now - budget.at) / self._another_s)
+
+    def _put(self, key: tuple[str, ...], left: float, now: float) -> None:
+        self._budgets.pop(key, None)
+        self._budgets[key] = Budget(left, now)
         while len(self._budgets) > MOST_ENTRIES:
             self._budgets.popitem(last=False)
-        return budget
 
 
 def code_budgets() -> Budgets:

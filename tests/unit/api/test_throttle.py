@@ -8,6 +8,7 @@ from api import throttle
 from api.addresses import area_of, network_of
 from api.errors import TooManyAttempts
 from api.throttle import (
+    ANOTHER_WALK_S,
     AREA_TRIES,
     AREA_WALK,
     FORGOTTEN_S,
@@ -159,15 +160,27 @@ def test_a_walk_through_names_is_stopped_but_not_for_the_household() -> None:
 
 
 def test_tries_for_other_names_wash_nothing_away() -> None:
-    """Ten thousand names from as many networks push no count out, and do not make a known network strange."""
+    """Ten thousand names from as many networks push no count out, and do not make a known network strange; nor do those
+    that are refused, when a stranger may try again."""
     guard = Throttle()
     logged_in(guard, "anna", OWNER, 0)
     for n in range(STRANGERS):
         guard.admit("anna", source(f"n{n}"), 1)
     for n in range(11_000):
         wait_s(guard, f"name-{n}", source(f"m{n}"), 2)
-    assert wait_s(guard, "anna", source("fresh"), 3) > 0
-    assert wait_s(guard, "anna", OWNER, 3) == 0
+    assert wait_s(guard, "bob", source("other"), 2 + ANOTHER_WALK_S) == 0
+    assert wait_s(guard, "anna", source("fresh"), 2 + 2 * ANOTHER_WALK_S) > 30
+    assert wait_s(guard, "anna", OWNER, 2 + 2 * ANOTHER_WALK_S) == 0
+
+
+def test_whoever_is_refused_does_not_wash_the_own_network_white() -> None:
+    guard = Throttle()
+    for n in range(AREA_TRIES):
+        guard.admit("anna", source(f"n{n}", "mine"), 1)
+    for n in range(11_000):
+        wait_s(guard, f"name-{n}", source(f"m{n}", "mine"), 2)
+    assert wait_s(guard, "anna", source("fresh", "mine"), 2) > 0
+    assert guard._areas.counts["anna", "relay", "mine"].wrong == AREA_TRIES
 
 
 def test_what_could_not_be_checked_or_was_right_does_not_count() -> None:
