@@ -23,7 +23,7 @@ from api.shapes_sessions import CostBody, SessionBody
 from api.sight import EVERYTHING, Sight
 from common.errors import FieldError
 from common.meters import OddReading
-from common.store.rows import CorrectionRow, SegmentRow, SessionFilter, SessionRecord, SessionRow
+from common.store.rows import CorrectionRow, Doubt, SegmentRow, SessionFilter, SessionRecord, SessionRow
 
 FILTERS = frozenset({"from", "to", "charge_point", "user", "tag", "vehicle"})
 PAGING = frozenset({"limit", "cursor"})
@@ -204,6 +204,8 @@ def changes(body: SessionBody) -> dict[str, str | int | None]:
             found[name] = reading
     if not isinstance(body.cost, msgspec.UnsetType):
         found["cost_millicents"] = None if body.cost is None else _millicents(body.cost)
+    if isinstance(body.doubt, Doubt):
+        raise FieldError("the correction cannot be", {"doubt": "must be null: a doubt can be settled, not made"})
     if body.doubt is None:
         found["doubt"] = None
     if not found:

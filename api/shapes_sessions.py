@@ -157,4 +157,6 @@ class SessionBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     meter_start_wh: Wh | msgspec.UnsetType = msgspec.UNSET
     meter_end_wh: Wh | msgspec.UnsetType = msgspec.UNSET
     cost: CostBody | msgspec.UnsetType | None = msgspec.UNSET
-    doubt: msgspec.UnsetType | None = msgspec.UNSET
+    doubt: Annotated[
+        Doubt | msgspec.UnsetType | None, msgspec.Meta(description="null settles it; nothing else does")
+    ] = msgspec.UNSET

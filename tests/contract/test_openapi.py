@@ -106,7 +106,9 @@ def test_schemas_have_the_plain_form(document: dict[str, Any]) -> None:
             assert schema["oneOf"]
             assert None not in schema["oneOf"]
     for name, schema in document["components"]["schemas"].items():
-        assert not any("default" in kind for kind in schema.get("properties", {}).values()), name
+        for field, kind in schema.get("properties", {}).items():
+            assert "default" not in kind, (name, field)
+            assert kind.get("type") != "null", (name, field)
 
 
 def test_what_is_known_by_name_is_typed() -> None:
@@ -171,7 +173,7 @@ def test_the_code_of_a_problem_is_one_that_any_of_those_on_the_way_may_answer() 
         if row.startswith("| `")
         for code in re.findall(r"`([a-z_]+)`", row.split("|")[1])
     }
-    enrolment = {"bad_rotation", "bad_code"}  # an edge is told these, no client
+    enrolment = {"bad_rotation", "bad_code", "wrong_origin"}  # an edge is told these, no client
     tunnel = {f"tunnel_{error.name.lower()}" for error in ErrorCode} - {"tunnel_none"}
     assert set(SCHEMAS["ProblemCode"]["enum"]) == told - enrolment - {"tunnel_failed"} | tunnel
 

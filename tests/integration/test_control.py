@@ -16,7 +16,6 @@ import msgspec
 import pytest
 from websockets.sync.client import ClientConnection
 
-from api import control
 from api.adapters import command_queue
 from api.handlers import control as handlers
 from common import keys
@@ -295,7 +294,7 @@ def test_an_unknown_command_is_not_found(api: RunningApi, edge: EdgeDouble) -> N
 
 def test_a_flood_ends(api: RunningApi, edge: EdgeDouble, monkeypatch: pytest.MonkeyPatch) -> None:
     """429 with the time to wait; what was made before is not made again."""
-    monkeypatch.setattr(control, "MOST_A_MINUTE", 2)
+    monkeypatch.setattr(api.app.ctx.deps.pace, "_most", 2)
     with obeying(edge, Status.CONFIRMED):
         assert wish(api, {"mode": "pv"}, key="a").status_code == 200
         assert wish(api, {"mode": "pv"}).status_code == 200
