@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from api.exports.figures import MILLICENT_PLACES, WH_PLACES, decimal, local
+from api.exports.figures import MILLICENT_PLACES, PRICE_PLACES, WH_PLACES, decimal, local
 from api.exports.lines import COLUMNS, Kind, Line, Value, printable
 from api.exports.texts import Language, words
 
@@ -23,7 +23,7 @@ _FORMULA = re.compile(r"(^|[;,|])(?=[ \"']*[=+\-@＝＋－＠])")
 """Also behind a separator: a reader that was told another one splits the cell there, and takes quotes away. Tabs and
 line ends are gone."""
 
-_PLACES = {Kind.KWH: WH_PLACES, Kind.MONEY: MILLICENT_PLACES, Kind.WHOLE: 0, Kind.DURATION: 0}
+_PLACES = {Kind.KWH: WH_PLACES, Kind.MONEY: MILLICENT_PLACES, Kind.PRICE: PRICE_PLACES, Kind.WHOLE: 0, Kind.DURATION: 0}
 
 
 @dataclass(frozen=True, slots=True)

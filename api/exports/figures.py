@@ -11,6 +11,9 @@ WH_PLACES = 3
 MILLICENT_PLACES = 5
 """Thousandths of a cent as EUR."""
 
+PRICE_PLACES = 4
+"""Ten-thousandths of a € for each kWh, as tariffs are named."""
+
 CURRENCY = "EUR"
 
 
@@ -43,6 +46,17 @@ def euros_rounded(millicents: int, language: Language) -> str:
     """In whole cents, halves away from zero as merchants do."""
     cents = (abs(millicents) + 500) // 1000
     return f"{_grouped(-cents if millicents < 0 else cents, 2, language)} €"
+
+
+def price_of(millicents: int, energy_wh: int) -> int:
+    """Ten-thousandths of a € for each kWh, halves away from zero; `energy_wh` is above 0."""
+    found = (abs(millicents) * 200 + energy_wh) // (2 * energy_wh)
+    return -found if millicents < 0 else found
+
+
+def price(value: int, language: Language) -> str:
+    """3012 → 0,3012 €/kWh."""
+    return f"{_grouped(value, PRICE_PLACES, language)} €/kWh"
 
 
 def percent(part: int, whole: int) -> str:

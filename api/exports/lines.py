@@ -6,7 +6,7 @@ from enum import Enum, auto
 from zoneinfo import ZoneInfo
 
 from api import instants
-from api.exports.figures import CURRENCY
+from api.exports.figures import CURRENCY, price_of
 from api.exports.texts import Language, value_words, words
 from common.store.rows import CorrectionRow, SessionRow
 
@@ -51,6 +51,7 @@ class Kind(Enum):
     WHOLE = auto()
     KWH = auto()  # whole Wh
     MONEY = auto()  # whole thousandths of a cent
+    PRICE = auto()  # ten-thousandths of a € for each kWh
     LOCAL = auto()  # Unix seconds, shown by the site's clock
     DURATION = auto()  # seconds
 
@@ -76,6 +77,13 @@ def unknown_source_wh(session: SessionRow) -> int | None:
     return session.energy_wh - (session.grid_wh or 0) - (session.pv_wh or 0) - (session.battery_wh or 0)
 
 
+def price(session: SessionRow) -> int | None:
+    """What a kWh of it cost, in ten-thousandths of a €; None where cost or energy is unknown, or no energy came."""
+    if session.cost_millicents is None or not session.energy_wh or session.energy_wh < 0:
+        return None
+    return price_of(session.cost_millicents, session.energy_wh)
+
+
 COLUMNS: tuple[Column, ...] = (
     Column("id", Kind.WHOLE, lambda line, _: line.session.id),
     Column("charge_point", Kind.TEXT, lambda line, _: line.session.charge_point),
@@ -93,6 +101,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("sources_method", Kind.TEXT, lambda line, _: line.session.sources_method),
     Column("cost", Kind.MONEY, lambda line, _: line.session.cost_millicents),
     Column("currency", Kind.TEXT, lambda line, _: None if line.session.cost_millicents is None else CURRENCY),
+    Column("price", Kind.PRICE, lambda line, _: price(line.session)),
     Column("cost_method", Kind.TEXT, lambda line, _: line.session.cost_method),
     Column("soc_start", Kind.WHOLE, lambda line, _: line.session.soc_start_percent),
     Column("soc_end", Kind.WHOLE, lambda line, _: line.session.soc_end_percent),

@@ -1,18 +1,14 @@
-"""The sentences of a printed record: its period, gaps, corrections and methods, and what does not count. Pure."""
+"""The sentences of a printed record: its period and selection, gaps and methods. Pure."""
 
-import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from api.exports import figures
 from api.exports.lines import Heading, Line
 from api.exports.summary import MeterTrail
-from api.exports.texts import method_words, value_words, words
+from api.exports.texts import method_words, words
 from common.local_time import Unit, start_of
-from common.store.rows import CorrectionRow
 
 MOST_GAPS = 200  # of a record; each is a line, and the sums above them hold all
-MOST_NUMBERS = 30  # of a sentence
 
 
 def period(heading: Heading) -> str:
@@ -30,6 +26,22 @@ def period(heading: Heading) -> str:
     if start is None:
         return words("until", lang, end=end) if end is not None else words("whole_time", lang)
     return words("from", lang, start=start) if end is None else words("from_until", lang, start=start, end=end)
+
+
+def selection(heading: Heading) -> str:
+    """Whose sessions it has: `Nutzer anna · Ladepunkt 1 · Carport`, or all."""
+    lang = heading.language
+    chosen = [
+        f"{words(name, lang)} {value}"
+        for name, value in (
+            ("user", heading.user),
+            ("vehicle", heading.vehicle),
+            ("tag", heading.tag),
+            ("charge_point", heading.place(heading.charge_point) if heading.charge_point is not None else None),
+        )
+        if value is not None
+    ]
+    return " · ".join(chosen) or words("everything", lang)
 
 
 def gaps(meters: Sequence[MeterTrail], heading: Heading) -> list[str]:
@@ -64,31 +76,6 @@ def gaps(meters: Sequence[MeterTrail], heading: Heading) -> list[str]:
     return found
 
 
-def corrections(lines: Iterable[Line], heading: Heading) -> list[str]:
-    """Every one, with what stood there before."""
-    return [_correction(line, change, heading) for line in lines for change in line.corrections]
-
-
-def cautions(lines: Sequence[Line], heading: Heading) -> list[str]:
-    """What is not in the totals, or was not measured here."""
-    lang = heading.language
-    found = []
-    for key, chosen in (
-        ("without_energy", [line for line in lines if line.session.energy_wh is None]),
-        ("without_cost", [line for line in lines if line.session.cost_millicents is None]),
-    ):
-        if chosen and (key != "without_cost" or len(chosen) < len(lines)):
-            found.append(words(key, lang, numbers=_numbers(chosen, heading)))
-    running = [line for line in lines if line.session.ended_at is None]
-    if running:
-        found.append(words("still_running", lang, numbers=_numbers(running, heading)))
-    for origin in sorted({line.session.origin for line in lines} - {"recorded"}):
-        chosen = [line for line in lines if line.session.origin == origin]
-        name = value_words("origin", origin, lang)
-        found.append(words("not_recorded", lang, origin=name, numbers=_numbers(chosen, heading)))
-    return found
-
-
 def methods(lines: Sequence[Line], heading: Heading) -> list[str]:
     """How energy, sources and cost were computed."""
     lang = heading.language
@@ -112,41 +99,3 @@ def _counted(names: Iterable[str | None], heading: Heading) -> str:
         if name is not None:
             counts[name] = counts.get(name, 0) + 1
     return "; ".join(f"{method_words(name, heading.language)} ({count}×)" for name, count in counts.items())
-
-
-def _correction(line: Line, change: CorrectionRow, heading: Heading) -> str:
-    lang = heading.language
-    return words(
-        "correction",
-        lang,
-        number=line.session.id,
-        field=value_words("field", change.field, lang),
-        old=_value(change.field, change.old_value, heading),
-        new=_value(change.field, change.new_value, heading),
-        at=figures.minute(change.corrected_at, heading.zone, lang),
-        user=change.corrected_by or "–",
-        reason=change.reason or "–",
-    )
-
-
-def _value(field: str, written: str, heading: Heading) -> str:
-    """A value of the store's JSON as people read it."""
-    try:
-        value: Any = json.loads(written)
-    except ValueError:
-        return written
-    lang = heading.language
-    if value is None:
-        return "–"
-    if isinstance(value, int) and field.endswith("_wh"):
-        return f"{figures.kwh(value, lang)} kWh"
-    if isinstance(value, int) and field.endswith("_millicents"):
-        return figures.euros(value, lang)
-    if field.endswith("_method"):
-        return method_words(str(value), lang)
-    return value_words(field, str(value), lang) or ""
-
-
-def _numbers(lines: Sequence[Line], heading: Heading) -> str:
-    shown = ", ".join(str(line.session.id) for line in lines[:MOST_NUMBERS])
-    return shown if len(lines) <= MOST_NUMBERS else words("and_more", heading.language, numbers=shown, count=len(lines))

@@ -7,9 +7,10 @@ missing, corrected or estimated is said. Needs memory for all its lines, so MOST
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from api.exports import chart, figures
-from api.exports.lines import Heading, Line, plugged_s
-from api.exports.notes import cautions, corrections, gaps, methods, period
+from api.exports import chart, corrections, figures
+from api.exports.cautions import Cautions
+from api.exports.lines import Heading, Line, plugged_s, price
+from api.exports.notes import gaps, methods, period, selection
 from api.exports.paper import ACCENT, GREY, INK, LEFT, LINE, PAPER, RIGHT, SHADE, WIDTH, Colour, Paper
 from api.exports.summary import MeterTrail, Totals, by_time, totals
 from api.exports.texts import value_words, words
@@ -38,7 +39,9 @@ def render(lines: Sequence[Line], meters: Sequence[MeterTrail], heading: Heading
     """The record of at most MOST_SESSIONS lines in order of time. Takes seconds of processor time."""
     lang = heading.language
     paper = Paper(heading, " · ".join([words("title", lang), heading.site_name, period(heading)]))
-    whole = totals(lines)
+    whole, cautions = totals(lines), Cautions()
+    for line in lines:
+        cautions.add(line.session)
     _opening(paper, heading)
     _boxes(paper, whole, lines, heading)
     if whole.energy_wh > 0:
@@ -48,10 +51,13 @@ def render(lines: Sequence[Line], meters: Sequence[MeterTrail], heading: Heading
         paper.paragraph(words("none", lang), size=9)
     else:
         _table(paper, lines, whole, heading)
+        _legend(paper, lines, cautions, heading)
         _reconciliation(paper, meters, heading)
         _notes(paper, words("gaps", lang), gaps(meters, heading) or [words("no_gaps", lang)])
-        _notes(paper, words("corrections", lang), corrections(lines, heading) or [words("no_corrections", lang)])
-        _notes(paper, words("methods", lang), [*methods(lines, heading), *cautions(lines, heading)])
+        _notes(
+            paper, words("corrections", lang), corrections.sentences(lines, heading) or [words("no_corrections", lang)]
+        )
+        _notes(paper, words("methods", lang), [*methods(lines, heading), *cautions.sentences(lang)])
         _signature(paper, heading)
     return bytes(paper.output())
 
@@ -63,22 +69,12 @@ def _opening(paper: Paper, heading: Heading) -> None:
     paper.y += 10
     paper.rule(paper.y, colour=ACCENT, thickness=0.6)
     paper.y += 2.5
-    chosen = [
-        f"{words(name, lang)} {value}"
-        for name, value in (
-            ("user", heading.user),
-            ("vehicle", heading.vehicle),
-            ("tag", heading.tag),
-            ("charge_point", heading.place(heading.charge_point) if heading.charge_point is not None else None),
-        )
-        if value is not None
-    ]
     made = words(
         "made_by", lang, at=figures.minute(heading.made_at, heading.zone, lang), user=paper.clean(heading.made_by)
     )
     for name, value in (
         ("site", heading.site_name),
-        ("selection", " · ".join(chosen) or words("everything", lang)),
+        ("selection", selection(heading)),
         ("made", f"{made} · {words('time_zone', lang)} {heading.zone.key}"),
     ):
         paper.write_at(LEFT, paper.y, words(name, lang), size=8.5, colour=GREY)
@@ -89,21 +85,20 @@ def _opening(paper: Paper, heading: Heading) -> None:
 def _boxes(paper: Paper, whole: Totals, lines: Sequence[Line], heading: Heading) -> None:
     """The figures that most people look for first."""
     lang = heading.language
-    has_cost = any(line.session.cost_millicents is not None for line in lines)
-    cents = figures.euros_rounded(whole.cost_millicents, lang)
     shares = [
         f"{words(f'source_{name}', lang)} {figures.percent(value, whole.energy_wh)}"
-        for name, value in (("grid", whole.grid_wh), ("pv", whole.pv_wh), ("battery", whole.battery_wh))
+        for name, value in (
+            ("grid", whole.grid_wh),
+            ("pv", whole.pv_wh),
+            ("battery", whole.battery_wh),
+            ("unknown_short", whole.unknown_wh),
+        )
         if value > 0 and whole.energy_wh > 0
     ]
     boxes = [
         (words("sessions", lang), str(whole.sessions), ""),
         (words("energy_short", lang), f"{figures.kwh(whole.energy_wh, lang)} kWh", ""),
-        (
-            words("cost", lang),
-            figures.euros(whole.cost_millicents, lang) if has_cost else "–",
-            words("rounded", lang, amount=cents) if has_cost else words("unknown", lang),
-        ),
+        (words("cost", lang), *_cost_figures(whole, heading)),
         (words("sources", lang), shares[0] if shares else "–", " · ".join(shares[1:])),
     ]
     space = 3.0
@@ -116,6 +111,18 @@ def _boxes(paper: Paper, whole: Totals, lines: Sequence[Line], heading: Heading)
         paper.write_at(x + 3, paper.y + 6, value, size=12, bold=True, width=width - 4)
         paper.write_at(x + 3, paper.y + 12.2, more, size=7.5, colour=GREY, width=width - 4)
     paper.y += 21
+
+
+def _cost_figures(whole: Totals, heading: Heading) -> tuple[str, str]:
+    """The cost in whole cents; below it what a kWh cost, and how many sessions have none."""
+    lang = heading.language
+    if whole.without_cost == whole.sessions:
+        return "–", words("unknown", lang)
+    more = (
+        [figures.price(figures.price_of(whole.cost_millicents, whole.priced_wh), lang)] if whole.priced_wh > 0 else []
+    )
+    more += [words("lacks_cost", lang, count=whole.without_cost)] if whole.without_cost else []
+    return figures.euros_rounded(whole.cost_millicents, lang), " · ".join(more)
 
 
 def _table(paper: Paper, lines: Sequence[Line], whole: Totals, heading: Heading) -> None:
@@ -134,9 +141,16 @@ def _table(paper: Paper, lines: Sequence[Line], whole: Totals, heading: Heading)
         _row_texts(paper, [column.lower(line, heading) for column in COLUMNS], top=4.4, size=6.5, colour=GREY)
         paper.y += ROW
     _total_row(paper, whole, lines, heading)
+
+
+def _legend(paper: Paper, lines: Sequence[Line], cautions: Cautions, heading: Heading) -> None:
+    """What the marks mean, and why the numbers are in no order."""
+    paper.y += 0.8
     if any(_marks(line, heading) for line in lines):
-        paper.write_at(LEFT, paper.y + 0.8, words("legend", heading.language), size=6.5, colour=GREY)
-        paper.y += 4
+        paper.paragraph(words("legend", heading.language), size=6.5, colour=GREY)
+    order = cautions.order(heading.language)
+    if order is not None:
+        paper.paragraph(order, size=6.5, colour=GREY)
 
 
 def _table_head(paper: Paper, heading: Heading) -> None:
@@ -170,16 +184,19 @@ def _total_row(paper: Paper, whole: Totals, lines: Sequence[Line], heading: Head
     lang = heading.language
     paper.rule(paper.y, colour=INK, thickness=0.4)
     name = "sessions_one" if whole.sessions == 1 else "sessions_count"
-    paper.write_at(LEFT + 0.8, paper.y + 1.8, words(name, lang, count=whole.sessions), size=8.5, bold=True)
+    paper.write_at(LEFT + 0.8, paper.y + 1.4, words(name, lang, count=whole.sessions), size=8.5, bold=True)
     right = RIGHT - COLUMNS[-1].width
     if any(line.session.cost_millicents is not None for line in lines):
         cost = figures.amount(whole.cost_millicents, lang)
         width = paper.width_of(cost, 8.5, bold=True)  # wider than its column if need be: a sum is never cut
-        paper.write_at(RIGHT - 0.8 - width, paper.y + 1.8, cost, size=8.5, bold=True)
+        paper.write_at(RIGHT - 0.8 - width, paper.y + 1.4, cost, size=8.5, bold=True)
         right = min(right, RIGHT - width - 3)
+        rounded = words("rounded", lang, amount=figures.euros_rounded(whole.cost_millicents, lang))
+        width = paper.width_of(rounded, 6.5)
+        paper.write_at(RIGHT - 0.8 - width, paper.y + 4.7, rounded, size=6.5, colour=GREY)
     energy = figures.kwh(whole.energy_wh, lang)
     width = paper.width_of(energy, 8.5, bold=True)
-    paper.write_at(right - 0.8 - width, paper.y + 1.8, energy, size=8.5, bold=True)
+    paper.write_at(right - 0.8 - width, paper.y + 1.4, energy, size=8.5, bold=True)
     paper.y += ROW
     paper.rule(paper.y - 0.6)
 
@@ -240,6 +257,11 @@ def _cost(session: SessionRow, heading: Heading) -> str:
     return "–" if session.cost_millicents is None else figures.amount(session.cost_millicents, heading.language)
 
 
+def _price(line: Line, heading: Heading) -> str:
+    value = price(line.session)
+    return "" if value is None else figures.price(value, heading.language)
+
+
 def _durations(line: Line, heading: Heading) -> str:
     plugged = plugged_s(line.session)
     return "" if plugged is None else f"{words('plugged', heading.language)} {figures.hours(plugged)}"
@@ -271,6 +293,7 @@ def _marks(line: Line, heading: Heading) -> str:
         words("mark_corrected", lang) if line.is_corrected else "",
         words("mark_running", lang) if session.ended_at is None else "",
         words(f"mark_{session.origin}", lang) if session.origin in ("log", "import") else "",
+        words("mark_doubtful", lang) if session.doubt is not None else "",
     ]
     return " ".join(mark for mark in marks if mark)
 
@@ -304,6 +327,6 @@ COLUMNS = (
         right=True,
     ),
     _Column(16, "energy_short", "kWh", lambda line, head: _energy(line.session.energy_wh, head), _sources, right=True),
-    _Column(18.5, "cost", "EUR", lambda line, head: _cost(line.session, head), lambda _line, _: "", right=True),
+    _Column(18.5, "cost", "EUR", lambda line, head: _cost(line.session, head), _price, right=True),
 )
 """WIDTH together."""

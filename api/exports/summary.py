@@ -30,6 +30,9 @@ class Totals:
     pv_wh: int = 0
     battery_wh: int = 0
     unknown_wh: int = 0
+    without_cost: int = 0
+    priced_wh: int = 0
+    """Energy of the sessions that have a cost."""
 
     def add(self, session: SessionRow) -> None:
         energy_wh = session.energy_wh or 0
@@ -37,6 +40,10 @@ class Totals:
         self.sessions += 1
         self.energy_wh += energy_wh
         self.cost_millicents += session.cost_millicents or 0
+        if session.cost_millicents is None:
+            self.without_cost += 1
+        else:
+            self.priced_wh += energy_wh
         self.grid_wh += grid_wh
         self.pv_wh += pv_wh
         self.battery_wh += battery_wh

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from api.exports.value_texts import VALUES
+
 
 class Language(StrEnum):
     DE = "de"
@@ -69,6 +71,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "source_grid": ("Netz", "grid"),
     "source_pv": ("PV", "PV"),
     "source_battery": ("Speicher", "battery"),
+    "source_unknown_short": ("unbek.", "unkn."),
     "source_unknown": ("nicht bekannt", "not known"),
     "energy_by_day": ("Energie je Tag (kWh)", "Energy per day (kWh)"),
     "energy_by_month": ("Energie je Monat (kWh)", "Energy per month (kWh)"),
@@ -134,9 +137,17 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "corrections": ("Berichtigungen", "Corrections"),
     "correction": (
-        "Nr. {number}: {field} {new} statt {old}, am {at} von {user}: {reason}",
-        "No. {number}: {field} {new} in place of {old}, on {at} by {user}: {reason}",
+        "Nr. {number}: {changes}. Berichtigt am {at}{by}{why}",
+        "No. {number}: {changes}. Corrected on {at}{by}{why}",
     ),
+    "correction_by": (" von {user}", " by {user}"),
+    "correction_why": (", Grund: {reason}", ", reason: {reason}"),
+    "change": ("{field} {new} statt {old}", "{field} {new} in place of {old}"),
+    "thereby": ("{changes}; dadurch {effects}", "{changes}; thereby {effects}"),
+    "no_doubt": ("kein Zweifel mehr", "no doubt any more"),
+    "unknown_both": ("Herkunft und Kosten unbekannt", "sources and cost unknown"),
+    "unknown_sources": ("Herkunft unbekannt", "sources unknown"),
+    "unknown_cost": ("Kosten unbekannt", "cost unknown"),
     "no_corrections": ("Keine.", "None."),
     "methods": ("Berechnung", "Method"),
     "energy_method": (
@@ -148,8 +159,35 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "sources_by": ("Herkunft: {methods}.", "Sources: {methods}."),
     "cost_by": ("Kosten: {methods}.", "Cost: {methods}."),
     "cost_exact": (
-        "Beträge sind ungerundet, auf ein Tausendstel Cent, damit sie sich zur Summe addieren.",
-        "Amounts are not rounded, to a thousandth of a cent, so that they add up to the total.",
+        "Die Beträge der Ladevorgänge sind nicht gerundet (bis auf ein Tausendstel Cent). Gerundet wird einmal, ihre "
+        "Summe.",
+        "Amounts of sessions are not rounded (to a thousandth of a cent). What is rounded, once, is their total.",
+    ),
+    "price": ("Preis (€/kWh)", "Price (€/kWh)"),
+    "price_is": ("{price} €/kWh", "{price} €/kWh"),
+    "cost_eur": ("Kosten (€)", "Cost (€)"),
+    "cost_rounded": ("Kosten, gerundet (€)", "Cost, rounded (€)"),
+    "lacks_cost": ("{count} ohne Kosten", "{count} without a cost"),
+    "note": ("Hinweis", "Note"),
+    "note_corrected": ("berichtigt", "corrected"),
+    "note_no_cost": ("ohne Kosten", "without a cost"),
+    "note_no_energy": ("ohne Zählerstand", "without a reading"),
+    "filter_note": (
+        "Die Summen gelten für die Zeilen, die ein Filter übrig lässt. Rechts stehen weitere Spalten, ungedruckt.",
+        "The totals are those of the rows that a filter leaves. Further columns to the right are not printed.",
+    ),
+    "numbers_order": (
+        "Die Nummern sind in der Reihenfolge vergeben, in der die Ladevorgänge gespeichert wurden; diese Liste folgt "
+        "ihrem Beginn.",
+        "Numbers were given in the order in which the sessions were stored; this list follows their start.",
+    ),
+    "doubtful": (
+        "Vielleicht Teil eines anderen Ladevorgangs und trotzdem gezählt, zusammen {energy} kWh: Nr. {numbers}.",
+        "Perhaps part of another session, and counted nevertheless, together {energy} kWh: no. {numbers}.",
+    ),
+    "given_back": (
+        "Zusammen {energy} kWh gab das Fahrzeug zurück (bidirektionales Laden); sie zählen hier nicht: Nr. {numbers}.",
+        "The car gave back {energy} kWh in all (bidirectional charging), which do not count here: no. {numbers}.",
     ),
     "sessions_one": ("Summe (1 Ladevorgang)", "Total (1 session)"),
     "sessions_count": (
@@ -160,73 +198,15 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "mark_corrected": ("B", "C"),
     "mark_running": ("L", "R"),
     "mark_log": ("W", "W"),
-    "mark_import": (
-        "I",
-        "I",
-    ),
+    "mark_import": ("I", "I"),
+    "mark_doubtful": ("Z", "D"),
     "and_more": ("{numbers} … ({count} insgesamt)", "{numbers} … ({count} in all)"),
     "legend": (
-        "B berichtigt · L läuft noch · W aus dem Protokoll der Wallbox · I übernommen",
-        "C corrected · R still runs · W from the wallbox's log · I imported",
+        "B berichtigt · L läuft noch · W aus dem Protokoll der Wallbox · I übernommen · Z vielleicht Teil "
+        "eines anderen",
+        "C corrected · R still runs · W from the wallbox's log · I imported · D perhaps part of another",
     ),
-    # values
-    "mode.instant": ("Sofort", "Instant"),
-    "mode.min_pv": ("Min + PV", "Min + PV"),
-    "mode.pv": ("PV", "PV"),
-    "mode.stop": ("Stop", "Stop"),
-    "mode.standby": ("Standby", "Standby"),
-    "mode.scheduled": ("Zielladen", "Scheduled"),
-    "mode.eco": ("Eco", "Eco"),
-    "mode.time": ("Zeitladen", "Time window"),
-    "mode.bidi": ("Bidirektional", "Bidirectional"),
-    "doubt.overlaps": ("überschneidet sich mit einem anderen", "overlaps another"),
-    "doubt.counted": ("vielleicht in einem anderen enthalten", "perhaps part of another"),
-    "origin.recorded": ("aufgezeichnet", "recorded"),
-    "origin.log": ("aus dem Protokoll der Wallbox", "from the wallbox's log"),
-    "origin.import": ("übernommen", "imported"),
-    "method.corrected": ("von Hand berichtigt", "corrected by hand"),
-    "method.wallbox_log": ("aus dem Protokoll der Wallbox", "from the wallbox's own log"),
-    "method.shares": (
-        "nach den Leistungen von Netz, PV und Speicher während des Ladens",
-        "by the powers of grid, PV and battery while charging",
-    ),
-    "method.shares_meters": (
-        "nach den Leistungen von Netz, PV und Speicher, in Lücken nach deren Zählern",
-        "by the powers of grid, PV and battery, in gaps by their meters",
-    ),
-    "method.shares_gaps": (
-        "nach den Leistungen von Netz, PV und Speicher; höchstens 10 % nicht gemessen und wie das Übrige gerechnet",
-        "by the powers of grid, PV and battery; at most 10 % not measured and reckoned like the rest",
-    ),
-    "method.tariff": (
-        "nach den Preisen, die die Wallbox zur jeweiligen Zeit für Netz, PV und Speicher nannte",
-        "by the prices for grid, PV and battery that the wallbox named at the time",
-    ),
-    "method.tariff_set": (
-        "Netz nach dem Preis, den die Wallbox zur jeweiligen Zeit nannte, PV und Speicher nach dem hier eingestellten",
-        "grid by the price that the wallbox named at the time, PV and battery by the one that is set here",
-    ),
-    "method.tariff_grid": (
-        "alles nach dem Netzpreis, den die Wallbox zur jeweiligen Zeit nannte, auch PV und Speicher",
-        "all by the grid's price that the wallbox named at the time, PV and battery too",
-    ),
-    "method.gaps": (
-        "{method}; höchstens 10 % ohne Preis und wie das Übrige gerechnet",
-        "{method}; at most 10 % without a price and reckoned like the rest",
-    ),
-    "field.user_name": ("Nutzer", "user"),
-    "field.tag": ("Tag", "tag"),
-    "field.vehicle": ("Fahrzeug", "vehicle"),
-    "field.mode": ("Lademodus", "charge mode"),
-    "field.meter_start_wh": ("Zähler Beginn", "meter start"),
-    "field.meter_end_wh": ("Zähler Ende", "meter end"),
-    "field.energy_wh": ("Energie", "energy"),
-    "field.grid_wh": ("Energie aus dem Netz", "energy from the grid"),
-    "field.pv_wh": ("Energie aus PV", "energy from PV"),
-    "field.battery_wh": ("Energie aus dem Speicher", "energy from the battery"),
-    "field.sources_method": ("Herkunft nach", "sources by"),
-    "field.cost_millicents": ("Kosten", "cost"),
-    "field.cost_method": ("Kosten nach", "cost by"),
+    **VALUES,
 }
 
 

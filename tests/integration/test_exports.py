@@ -1,10 +1,12 @@
 """Charge sessions as files, by the real api: read by LibreOffice and pdftotext, streamed, cut off."""
 
+import io
 import re
 import subprocess
 import tempfile
 import threading
 import tracemalloc
+import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -118,20 +120,53 @@ def test_libreoffice_computes_the_workbook_as_the_api_counts(api: RunningApi, tm
     answer = api.get("/api/v1/sessions.xlsx?lang=en", "admin")
     file.write_bytes(answer.content)
     listed = items(api, "")
-    head, *rows, last = opened(file, tmp_path)
-    assert head[8] == "Energy (kWh)"
-    found = by_column(rows)
-    assert found["id"] == [item["id"] for item in listed]
-    assert found["energy"] == pytest.approx([item["energy_wh"] / 1000 for item in listed])
-    assert set(found["charge_point"]) == {"1", "2"}  # not numbers: they are names
-    assert found["tag"] == [item["tag"] for item in listed]
-    assert EVIL in found["vehicle"]
+    _title, _period, _made, head, *rows = opened(file, tmp_path)
+    end = next(number for number, row in enumerate(rows) if row[1] == "Total")
+    last, below = rows[end], rows[end + 1 :]
+    names = [str(name) for name in head]
+    found = {
+        name: [row[number] if number < len(row) else None for row in rows[:end]] for number, name in enumerate(names)
+    }
+    assert _period[0] == "Period: all records · all charge sessions"
+    assert found["No."] == [item["id"] for item in listed]
+    assert found["Energy (kWh)"] == pytest.approx([item["energy_wh"] / 1000 for item in listed])
+    assert set(found["Charge point"]) == {"1 · Carport", "2"}  # not numbers: they are names
+    assert found["Tag"] == [item["tag"] for item in listed]
+    assert EVIL in found["Vehicle"]
+    assert all(isinstance(value, float) for value in found["Start"])
+    prices = [float(item["cost"]["amount"]) / item["energy_wh"] * 1000 for item in listed]
+    assert found["Price (€/kWh)"] == pytest.approx(prices, abs=0.00006)
+    assert set(found["Cost by"]) == {
+        "by the prices for grid, PV and battery that the wallbox named at the time",
+        "corrected by hand",
+    }
     energy, cost = total(listed)
-    sums = by_column([last])
-    assert sums["energy"] == pytest.approx([float(energy)])
-    assert sums["cost"] == pytest.approx([float(cost)])
+    assert last[names.index("Energy (kWh)")] == pytest.approx(float(energy))
+    assert last[names.index("Cost (€)")] == pytest.approx(float(cost))
+    assert below[0][names.index("Cost (€)")] == pytest.approx(round(float(cost), 2))
+    assert "corrected" in str(found["Note"][15])
+    assert any("Not recorded by this system" in str(row) for row in below)
     plugged = [item["plugged_s"] / 86_400 if item["plugged_s"] is not None else None for item in listed]
-    assert found["plugged"] == pytest.approx(plugged)
+    assert found["Plugged in"] == pytest.approx(plugged)
+
+
+def test_the_workbook_is_made_to_be_printed_and_filtered(api: RunningApi) -> None:
+    """Landscape, a page wide, the head on each page; sums that leave out what a filter hides; German dates."""
+    content = api.get("/api/v1/sessions.xlsx?lang=de", "admin").content
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        sheet, whole, styles = (
+            book.read(f"xl/{name}.xml").decode() for name in ("worksheets/sheet1", "workbook", "styles")
+        )
+    assert 'orientation="landscape"' in sheet
+    assert 'fitToHeight="0"' in sheet
+    assert 'paperSize="9"' in sheet
+    assert "Print_Titles" in whole
+    assert "$5:$5" in whole
+    assert "Print_Area" in whole
+    assert "SUBTOTAL(109," in sheet
+    assert "SUM(" not in sheet
+    assert "<autoFilter" in sheet
+    assert "dd.mm.yyyy hh:mm" in styles
 
 
 def test_csv_and_list_are_the_same_sessions(api: RunningApi) -> None:
@@ -163,6 +198,7 @@ def test_the_record_adds_up_to_the_apis_total(api: RunningApi) -> None:
     listed = items(api, NOVEMBER)
     energy, cost = total(listed)
     assert f"Summe ({len(listed)} Ladevorgänge) {german(energy)} {german(cost)}" in text
+    assert f"{german(round(cost, 2))} €" in text
     assert f"{german(energy)} kWh" in text
     for item in listed:
         for wh in (item["meter_start_wh"], item["meter_end_wh"], item["energy_wh"]):
@@ -173,8 +209,8 @@ def test_the_record_adds_up_to_the_apis_total(api: RunningApi) -> None:
     assert "1 · Carport" in text
     assert "läuft noch" in text
     assert "der Zähler zählte 2,400 kWh, die zu keinem Ladevorgang gehören" in text
-    assert "von admin: Karte verlegt" in text
-    assert "Kosten 1,23456 € statt" in text
+    assert re.search(r"Kosten\s+1,23456\s+€\s+statt\s+[0-9,]+\s+€\.\s+Berichtigt\s+am", text)
+    assert re.search(r"von\s+admin,\s+Grund:\s+Karte\s+verlegt", text)
     assert "nach den Preisen, die die Wallbox zur jeweiligen Zeit" in text
     assert "Nicht selbst aufgezeichnet, sondern aus dem Protokoll der Wallbox" in text
     pages = text.count("\f")
