@@ -12,8 +12,10 @@ from importlib.metadata import version
 
 from common import logs
 from common.backoff import Backoff
+from common.errors import AppError
 from common.health import Health, Status
 from common.origins import origin_of
+from common.tunnel.errors import HandshakeFailed
 from common.tunnel.handshake import EdgeHandshake, TokenKeyInfo, Welcome
 from common.tunnel.limits import Limits
 from common.tunnel.self_check import FEATURE as SELF_CHECK
@@ -192,6 +194,9 @@ class TunnelLoop:
 
     def _ended(self, line: Line, outcome: Outcome) -> float:
         self._line = None
+        if was_unwelcome(line.failure, outcome) and not self._leaving:
+            # A relay that lied may have named a fence that no honest one surpasses, and nothing is left to tell apart.
+            self._last_fence = 0
         ending = Ending.RENEWED if self._is_renewed.is_set() else outcome.ending
         pause_s = next_pause_s(ending, outcome.lived_s, self._spread_s, self._backoff)
         if ending is Ending.RENEWED:
@@ -277,6 +282,12 @@ class TunnelLoop:
 
     def _is(self, status: Status) -> bool:
         return self._health.components()[COMPONENT].status is status
+
+
+def was_unwelcome(failure: AppError | None, outcome: Outcome) -> bool:
+    """Whether the relay was there, and the handshake failed."""
+    is_refusal = isinstance(failure, HandshakeFailed) or getattr(failure, "close_code", None) is not None
+    return outcome.lived_s is None and is_refusal
 
 
 def _next(socket: RelaySocket, deadline: float) -> bytes:

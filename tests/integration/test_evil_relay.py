@@ -32,6 +32,7 @@ from common.tunnel.frames import (
     encode_goaway,
     encode_message,
 )
+from common.tunnel.handshake import HIGHEST_FENCE
 from common.tunnel.limits import KIB
 from edge.tunnel import LONGEST_AWAY_S
 from tests.kit import tunnel_stack
@@ -44,6 +45,7 @@ from tests.kit.servers import RedisServer
 from tests.kit.waiting import eventually
 
 AUDIT = "/api/v1/admin/audit"
+HOST = (("host", "relay"),)
 JSON = {"content-type": "application/json"}
 MIB = 1024 * KIB
 REFUSALS = {400, 401, 403, 404, 405}
@@ -140,6 +142,20 @@ class TestWhatItMay:
         assert grip.ask("GET", "/api/v1/me", fields).status == 200
         assert grip.ask("POST", "/api/v1/auth/ticket", fields).status in (200, 201)
         assert grip.ask("GET", "/api/v1/me", fields).status == 200
+
+    def test_go_on_with_a_login_whose_refresh_token_passed_until_the_phone_does(
+        self, api: RunningApi, grip: Grip
+    ) -> None:
+        """Longer than a token lives; the phone's next refresh, also at home, finds it out and ends both."""
+        passed = sent(grip, "POST", "/api/v1/auth/login", HOST, {"username": "driver", "password": PASSWORD})
+        told = json.loads(passed.body)
+        phones = {"refresh_token": told["refresh_token"]}
+        for _ in range(3):
+            again = sent(grip, "POST", "/api/v1/auth/refresh", HOST, {"refresh_token": told["refresh_token"]})
+            told = json.loads(again.body)
+        assert grip.ask("GET", "/api/v1/me", bearer(told["access_token"])).status == 200
+        assert api.lan.post("/api/v1/auth/refresh", json=phones).status_code == 401
+        assert grip.ask("GET", "/api/v1/me", bearer(told["access_token"])).status == 401
 
     def test_read_a_password_that_is_typed_through_it(self, api: RunningApi, grip: Grip) -> None:
         """And log in with it; the token it gets is an ordinary one of that user."""
@@ -318,7 +334,9 @@ class TestTargets:
             "/internal/token-key",
             "/healthz",
             "/metrics",
-            "/",
+            "/sw.js/",
+            "/assets",
+            "/assets/%2e%2e/healthz",
             "/api",
             "/api/%00",
             "/api/%0d%0ahost:%20evil",
@@ -527,3 +545,18 @@ def test_a_goodbye_keeps_no_edge_away_for_long(own_grip: Grip, edge: tunnel_stac
     told = re.search(r"took leave; it is dialled again within (\d+) s", edge.detail)
     assert told is not None, edge.detail
     assert int(told[1]) <= LONGEST_AWAY_S
+
+
+def test_a_fence_that_nothing_can_follow_keeps_no_edge_away(
+    evil: EvilRelay, edge: tunnel_stack.Edge, own_grip: Grip
+) -> None:
+    """A relay that was evil once must not leave the edge with a number that no honest one can surpass."""
+    evil.fence = HIGHEST_FENCE - 1
+    edge.dial_now()
+    assert evil.grip().hello.last_fence < HIGHEST_FENCE
+    evil.fence = 0
+    edge.dial_now()
+    eventually(lambda: edge.status == "failing", 10, "a handshake that cannot succeed")
+    evil.fence = 0
+    edge.dial_now()
+    eventually(lambda: edge.status == "ok", 10, "the edge being back")

@@ -178,7 +178,8 @@ class Grip:
 
 @dataclass(slots=True)
 class EvilRelay:
-    """`origin` is what it calls itself in CHALLENGE; `before_welcome` frames go out in WELCOME's place."""
+    """`origin` is what it calls itself in CHALLENGE; `before_welcome` frames go out in WELCOME's place.
+    `fence` is the last that it gave."""
 
     url: str
     origin: str
@@ -186,7 +187,7 @@ class EvilRelay:
     proofs: list[bytes] = field(default_factory=list)
     closed_with: "queue.Queue[int]" = field(default_factory=queue.Queue)
     _grips: "queue.Queue[Grip]" = field(default_factory=queue.Queue)
-    _fence: int = 0
+    fence: int = 0
 
     def grip(self, within_s: float = ANSWER_WITHIN_S) -> Grip:
         """The next edge that believed us."""
@@ -206,8 +207,8 @@ class EvilRelay:
             if self.before_welcome:
                 websocket.send(encode_message(1, self.before_welcome))
             else:
-                self._fence = max(self._fence, hello.last_fence) + 1
-                websocket.send(handshake.believe(self._fence))
+                self.fence = max(self.fence, hello.last_fence) + 1
+                websocket.send(handshake.believe(self.fence))
                 self._grips.put(Grip(websocket, hello))
             _wait_closed(websocket)
         except ConnectionClosed:
