@@ -24,13 +24,14 @@ LONGEST = 4_000
 _SECRET = (
     r"(?:passw|passphrase|passcode|kennwort|pwd|secret|geheim|token|credential|zugangsdat|authori[sz]|cookie|signature"
     r"|(?:api|access|private)[ _-]?key|schlüssel|(?:session|client|device)[ _-]?id|e-?mail|account"
-    r"|(?:user(?:[ _-]?name)?|benutzer(?:name)?|login|pin|vin|key|serial|seriennummer)\b)"
+    r"|(?:user(?:[ _-]?name)?|benutzer(?:name)?|login|pin|vin|key|serial|seriennummer)\b"
+    r"|(?<![^\W_])(?:(?:pass|pw)\b|auth(?=\s{0,3}=)))"
 )
 _IS_SECRET = re.compile(_SECRET, re.IGNORECASE)
-_QUOTED = r"\"[^\"]*\"?|'[^']*'?|„[^“]*“?"
+_QUOTED = r"\"[^\"]*\"?|'[^']*'?|„[^“]*“?|»[^«]*«?|«[^»]*»?|‘[^’]*’?|`[^`]*`?|\([^)]*\)?"
 _NAMED = re.compile(
     rf"(?<!\w)([\w.-]{{0,40}}?{_SECRET}[\w.-]{{0,40}}['\"]?\s{{0,3}})"
-    rf"(?:([:=]>?\s{{0,3}})(?:{_QUOTED}|[^\s,;]+)|(?:{_QUOTED}))",
+    rf"(?:((?:->|→|[:=>]{{1,2}})\s{{0,9}})(?:{_QUOTED}|[^\s,;]+)|(?:{_QUOTED}))",
     re.IGNORECASE,
 )
 _SCHEME = re.compile(r"\b(?:((?i:bearer))\s+\S+|((?i:basic|digest))\s+(?!\w[a-zäöüß]+\b)[\w.+/=~-]{8,})")
