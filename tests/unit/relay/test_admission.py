@@ -206,13 +206,26 @@ def test_a_valid_token_makes_its_network_known() -> None:
     gate(throttle=throttle).admit(request("/api/login", "POST"), HERE, now=NOW, steady_now=0.0)
 
 
+def test_tokens_of_one_site_from_many_networks_make_nobody_a_stranger_at_another() -> None:
+    """A /48 has 65,536 networks, and any site's owner has valid tokens of that site."""
+    throttle = LoginThrottle()
+    throttle.note_valid("home", HERE, 0.0)
+    for number in range(11_000):
+        throttle.note_valid("neighbour", f"2001:db8:0:{number:x}::1", 1.0)
+    for number in range(SITE_TRIES):
+        admitted(throttle, "home", f"198.51.100.{number}", 2.0, 1)
+    assert admitted(throttle, "home", "203.0.113.1", 2.0, 1) == 0
+    assert admitted(throttle, "home", HERE, 2.0, 1) == 1
+
+
 def test_the_tables_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relay.throttle.MOST_ENTRIES", 10)
+    monkeypatch.setattr("relay.throttle.MOST_KNOWN", 10)
     throttle = LoginThrottle()
     for number in range(100):
         throttle.note_valid("a", f"192.0.2.{number}", 0.0)
         throttle.admit(f"site {number}", f"192.0.2.{number}", 0.0)
-    assert len(throttle._known) == len(throttle._networks._buckets) == len(throttle._sites._buckets) == 10
+    assert len(throttle._known["a"]) == len(throttle._networks._buckets) == len(throttle._sites._buckets) == 10
 
 
 ENDED = (("www-authenticate", 'Bearer realm="wallport", error="invalid_token"'),)
