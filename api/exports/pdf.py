@@ -7,10 +7,10 @@ missing, corrected or estimated is said. Needs memory for all its lines, so MOST
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from api.exports import chart, corrections, figures
+from api.exports import chart, corrections, figures, opening
 from api.exports.cautions import Cautions
 from api.exports.lines import Heading, Line, plugged_s, price
-from api.exports.notes import gaps, methods, period, selection
+from api.exports.notes import gaps, methods, period
 from api.exports.paper import ACCENT, GREY, INK, LEFT, LINE, PAPER, RIGHT, SHADE, WIDTH, Colour, Paper
 from api.exports.summary import MeterTrail, Totals, by_time, totals
 from api.exports.texts import value_words, words
@@ -42,8 +42,8 @@ def render(lines: Sequence[Line], meters: Sequence[MeterTrail], heading: Heading
     whole, cautions = totals(lines), Cautions()
     for line in lines:
         cautions.add(line.session)
-    _opening(paper, heading)
-    _boxes(paper, whole, lines, heading)
+    opening.write(paper, heading)
+    opening.write_figures(paper, whole, heading)
     if whole.energy_wh > 0:
         unit, bars = by_time(lines, heading.zone, from_s=heading.from_s, to_s=heading.to_s)
         chart.draw(paper, unit, bars, lang, heading.zone)
@@ -60,69 +60,6 @@ def render(lines: Sequence[Line], meters: Sequence[MeterTrail], heading: Heading
         _notes(paper, words("methods", lang), [*methods(lines, heading), *cautions.sentences(lang)])
         _signature(paper, heading)
     return bytes(paper.output())
-
-
-def _opening(paper: Paper, heading: Heading) -> None:
-    lang = heading.language
-    paper.write_at(LEFT, paper.y, words("title", lang), size=20, bold=True, colour=ACCENT)
-    paper.write_at(LEFT, paper.y + 1.5, period(heading), size=12, width=WIDTH, right=True)
-    paper.y += 10
-    paper.rule(paper.y, colour=ACCENT, thickness=0.6)
-    paper.y += 2.5
-    made = words(
-        "made_by", lang, at=figures.minute(heading.made_at, heading.zone, lang), user=paper.clean(heading.made_by)
-    )
-    for name, value in (
-        ("site", heading.site_name),
-        ("selection", selection(heading)),
-        ("made", f"{made} · {words('time_zone', lang)} {heading.zone.key}"),
-    ):
-        paper.write_at(LEFT, paper.y, words(name, lang), size=8.5, colour=GREY)
-        paper.paragraph(value, size=8.5, indent=24)
-    paper.y += 2
-
-
-def _boxes(paper: Paper, whole: Totals, lines: Sequence[Line], heading: Heading) -> None:
-    """The figures that most people look for first."""
-    lang = heading.language
-    shares = [
-        f"{words(f'source_{name}', lang)} {figures.percent(value, whole.energy_wh)}"
-        for name, value in (
-            ("grid", whole.grid_wh),
-            ("pv", whole.pv_wh),
-            ("battery", whole.battery_wh),
-            ("unknown_short", whole.unknown_wh),
-        )
-        if value > 0 and whole.energy_wh > 0
-    ]
-    boxes = [
-        (words("sessions", lang), str(whole.sessions), ""),
-        (words("energy_short", lang), f"{figures.kwh(whole.energy_wh, lang)} kWh", ""),
-        (words("cost", lang), *_cost_figures(whole, heading)),
-        (words("sources", lang), shares[0] if shares else "–", " · ".join(shares[1:])),
-    ]
-    space = 3.0
-    width = (WIDTH - space * (len(boxes) - 1)) / len(boxes)
-    for number, (name, value, more) in enumerate(boxes):
-        x = LEFT + number * (width + space)
-        paper.block(x, paper.y, width, 17, SHADE)
-        paper.block(x, paper.y, 0.8, 17, ACCENT)
-        paper.write_at(x + 3, paper.y + 2, name, size=7.5, colour=GREY)
-        paper.write_at(x + 3, paper.y + 6, value, size=12, bold=True, width=width - 4)
-        paper.write_at(x + 3, paper.y + 12.2, more, size=7.5, colour=GREY, width=width - 4)
-    paper.y += 21
-
-
-def _cost_figures(whole: Totals, heading: Heading) -> tuple[str, str]:
-    """The cost in whole cents; below it what a kWh cost, and how many sessions have none."""
-    lang = heading.language
-    if whole.without_cost == whole.sessions:
-        return "–", words("unknown", lang)
-    more = (
-        [figures.price(figures.price_of(whole.cost_millicents, whole.priced_wh), lang)] if whole.priced_wh > 0 else []
-    )
-    more += [words("lacks_cost", lang, count=whole.without_cost)] if whole.without_cost else []
-    return figures.euros_rounded(whole.cost_millicents, lang), " · ".join(more)
 
 
 def _table(paper: Paper, lines: Sequence[Line], whole: Totals, heading: Heading) -> None:

@@ -85,7 +85,7 @@ _PRINTED = (
     _same("id", 5),
     _same("started", 15),
     _same("ended", 15),
-    _Field("charge_point", Kind.TEXT, 15, lambda line, heading: heading.place(line.session.charge_point)),
+    _Field("charge_point", Kind.TEXT, 16, lambda line, heading: heading.place(line.session.charge_point)),
     _same("user", 11),
     _same("vehicle", 14),
     _same("tag", 13),
@@ -215,9 +215,9 @@ class SessionsWorkbook:
         for line in lines:
             self._cautions.add(line.session)
             self._without_cost += line.session.cost_millicents is None
-            lines_needed = max(len(str(field.of(line, self._heading) or "")) // field.width for field in _WRAPPED) + 1
-            if lines_needed > 1:
-                self._sheet.set_row(self._row, 13.5 * lines_needed)
+            needed = max(_rows_of_text(field, field.of(line, self._heading)) for field in _WRAPPED)
+            if needed > 1:
+                self._sheet.set_row(self._row, 13.5 * needed)
             for number, field in enumerate(_FIELDS):
                 value = field.of(line, self._heading)
                 if value is None:
@@ -278,6 +278,11 @@ class SessionsWorkbook:
         cents = (abs(self._totals["cost"]) + 500) // 1000 * (-1 if self._totals["cost"] < 0 else 1)
         formula = f"=ROUND({letters['cost']}{last + 1},2)"
         self._sheet.write_formula(self._row + 1, column, formula, self._cents, cents / 100)
+
+
+def _rows_of_text(field: _Field, value: Value) -> int:
+    """In how many rows it is wrapped; a column's width is in digits, which are wider than most letters."""
+    return int(len(str(value or "")) / (1.15 * field.width)) + 1
 
 
 def _clock(instant_s: int, zone: tzinfo) -> datetime:

@@ -382,7 +382,7 @@ def test_the_first_lines_arrive_before_the_last_are_read(api: RunningApi, store_
         pieces = answer.iter_bytes()
         first = next(pieces)
         assert first.startswith(b"Nr.")
-        assert store.pages == 2, "only the page that waits was asked for"
+        eventually(lambda: store.pages == 2, what="the page that waits having been asked for")
         gate.set()
         whole = first + b"".join(pieces)
     assert whole.count(b"\r\n") == 901
