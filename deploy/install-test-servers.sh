@@ -58,6 +58,7 @@ apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${mis
 for package in "${missing[@]}"; do
     case "$package" in
         chromium | curl | python3-venv | libreoffice-calc-nogui | poppler-utils | iproute2) continue ;;
+        debootstrap | systemd-container) continue ;;
         mariadb-server) unit=mariadb ;;
         openssh-server) unit=ssh ;;
         *) unit=$package ;;

@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.kit.certificates import CertificateAuthority
 from tests.kit.compose_file import ROOT, environment, load
-from tests.kit.process import run
+from tests.kit.ports import reserved_port
+from tests.kit.process import program, run
 
 PEM = serialization.Encoding.PEM
 _PKCS8 = serialization.PrivateFormat.PKCS8
@@ -164,6 +166,31 @@ def test_the_certificate_script_says_how_it_is_used(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage:" in done.stderr
     assert not (tmp_path / "secrets").exists()
+
+
+@pytest.mark.parametrize("side", ["lan", "relay"])
+def test_nginx_without_docker_gets_whole_configurations(
+    side: str, tmp_path: Path, authority: CertificateAuthority
+) -> None:
+    """A real nginx takes what the script writes; nothing is left to be replaced, and nginx's own names are."""
+    issued = authority.issue("wallport.test")
+    script = [str(ROOT / "deploy" / "render-nginx.sh"), side, "wallport.test", str(issued.certificate), str(issued.key)]
+    rendered = run([*script, str(tmp_path)] if side == "relay" else script)
+    code = re.sub(r"#.*", "", rendered)
+    assert "${" not in code
+    assert f"ssl_certificate     {issued.certificate};" in code
+    assert "$remote_addr" in code
+    with reserved_port() as https, reserved_port() as http:  # those of the script need root
+        ours = rendered.replace("/var/log/nginx/wallport.log", str(tmp_path / "access.log"))
+        ours = ours.replace("listen 443 ", f"listen 127.0.0.1:{https} ").replace(
+            "listen 80;", f"listen 127.0.0.1:{http};"
+        )
+        (tmp_path / "rendered.conf").write_text(ours)
+        main = f"pid {tmp_path}/pid; events {{}} http {{ include {tmp_path}/rendered.conf; }}"
+        (tmp_path / "nginx.conf").write_text(main)
+        run([program("nginx"), "-t", "-q", "-e", "stderr", "-c", str(tmp_path / "nginx.conf")])
+    misused = subprocess.run([*script, "too", "much"], capture_output=True, text=True, check=False)
+    assert (misused.returncode, misused.stdout, "deploy/render-nginx.sh lan" in misused.stderr) == (2, "", True)
 
 
 def test_entries_of_env_without_effect_are_named(tmp_path: Path) -> None:
