@@ -36,6 +36,7 @@ if [ ! -e "$venv/complete" ]; then
     rm -rf "$venv"
     mkdir -p venvs
     python3 -m venv "$venv"
+    "$source/deploy/build-web.sh" "$source"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir -c "$source/constraints.txt" "$source"
     touch "$venv/complete"
 fi

@@ -242,6 +242,8 @@ def test_the_image_is_built_from_what_enters_the_build() -> None:
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
     (copied,) = re.findall(r"^COPY (pyproject.*) \./$", dockerfile, re.MULTILINE)
     (packages,) = re.findall(r"for name in ([\w ]+);", dockerfile)
-    assert allowed == {*copied.split(), *packages.split()}
+    ours = re.findall(r"^COPY ((?:web|deploy/\S+)) \S+$", dockerfile, re.MULTILINE)
+    assert allowed == {*copied.split(), *packages.split(), *ours}
+    assert "deploy/build-web.sh" in ours
     assert set(packages.split()) == {"common", "edge", "api", "relay", "simulator"}
     assert "USER wallport" in dockerfile
