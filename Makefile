@@ -1,7 +1,7 @@
 # Everything a newcomer types. All of it stays inside this folder, but for `servers`, which installs system packages.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web demo servers generators test check bench clean
+.PHONY: help setup web demo servers generators test drills check bench clean
 
 ARGS ?=
 BIN := .venv/bin
@@ -41,6 +41,11 @@ generators: setup ## Install the client generators that the tests try, into .ven
 # More at once than there are cores, since most tests wait; a file's tests share its servers, so they stay together.
 test: servers setup web generators ## Run every test; pytest's options in ARGS
 	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+
+# By name, since tests/drills is no part of `test`: each takes a quarter of an hour, and wants root and Debian's mirror.
+drills: servers setup web ## Follow docs/deploy.md word by word on Debian machines that boot; says what it skipped, and why
+	@deploy/install-test-servers.sh debootstrap:debootstrap systemd-nspawn:systemd-container
+	$(BIN)/python -m pytest $(ARGS) tests/drills/drill_compose.py tests/drills/drill_systemd.py
 
 check: setup web/src/api/schema.ts ## Lint, formatting, types and layers
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,9 +52,11 @@ def listening(url: str, *topic_filters: str) -> Iterator[Listener]:
 
 
 @contextmanager
-def simulating(url: str, *options: str, log_file: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """An openWB on this broker, stopped when the context ends."""
-    command = [sys.executable, "-m", "simulator.app", "--mqtt", url, "--seed", "4", *options]
+def simulating(
+    url: str, *options: str, log_file: Path | None = None, prefix: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An openWB on this broker, stopped when the context ends; `prefix` is a command that runs it elsewhere."""
+    command = [*prefix, sys.executable, "-m", "simulator.app", "--mqtt", url, "--seed", "4", *options]
     with (log_file or Path("/dev/null")).open("wb") as log:
         process = subprocess.Popen(command, stderr=log)
     try:
