@@ -43,9 +43,9 @@ test: servers setup web generators ## Run every test; pytest's options in ARGS
 	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 # By name, since tests/drills is no part of `test`: each takes a quarter of an hour, and wants root and Debian's mirror.
-drills: servers setup web ## Follow docs/deploy.md word by word on Debian machines that boot; says what it skipped, and why
+drills: servers setup web ## Follow docs/deploy.md and README.md word by word on Debian machines; says what it skipped, and why
 	@deploy/install-test-servers.sh debootstrap:debootstrap systemd-nspawn:systemd-container
-	$(BIN)/python -m pytest $(ARGS) tests/drills/drill_compose.py tests/drills/drill_systemd.py
+	$(BIN)/python -m pytest $(ARGS) tests/drills/drill_*.py
 
 check: setup web/src/api/schema.ts ## Lint, formatting, types and layers
 	$(BIN)/ruff check .
