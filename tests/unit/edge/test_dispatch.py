@@ -22,6 +22,9 @@ from edge.dispatch import CLIENT_ADDRESS_FIELD, answer_fields, api_fields, body_
         "/openapi-legacy.json",
         "/docs",
         "/docs/app.js",
+        "/",
+        "/sw.js",
+        "/assets/index-AbCd_123.js",
     ],
 )
 def test_the_api_can_be_reached(target: str) -> None:
@@ -31,7 +34,8 @@ def test_the_api_can_be_reached(target: str) -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        "/",
+        "/index.html",
+        "/assetsx",
         "/metrics",
         "/healthz",
         "/readyz",
