@@ -38,12 +38,28 @@ class ListenerUnusable(AppError):
     code = "listener_unusable"
 
 
-class LanProtocol(StrictProtocol):
+class _Protocol(StrictProtocol):
+    """Reads nothing of a websocket whose client takes nothing: each ping would leave an answer that waits."""
+
+    __slots__ = ()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()  # type: ignore[no-untyped-call]
+        if self.websocket is not None and self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()  # type: ignore[no-untyped-call]
+        if self.websocket is not None and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
+class LanProtocol(_Protocol):
     __slots__ = ()
     origin: ClassVar[Origin] = Origin.LAN
 
 
-class RelayProtocol(StrictProtocol):
+class RelayProtocol(_Protocol):
     __slots__ = ()
     origin: ClassVar[Origin] = Origin.RELAY
     is_kept = True  # whatever the LAN does, the edge gets in

@@ -208,6 +208,19 @@ def test_what_a_client_sends_is_ignored(api: RunningApi, edge: EdgeDouble) -> No
         assert ws.protocol.close_code == 1009
 
 
+def test_pings_of_a_client_that_takes_no_answer_are_read_no_further(api: RunningApi) -> None:
+    """Each answer would wait in memory: what fits into buffers is taken, and then nothing."""
+    fields = {**api.login("viewer"), "host": "x", "connection": "upgrade", "upgrade": "websocket"}
+    fields |= {"sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    pings = 500 * (b"\x89\xfd" + bytes(4 + 125))
+    with socket.create_connection(("127.0.0.1", api.port), timeout=5) as client:
+        client.sendall("\r\n".join(["GET /api/v1/live HTTP/1.1", *lines, "", ""]).encode())
+        assert client.recv(12) == b"HTTP/1.1 101"
+        with pytest.raises(TimeoutError):
+            sum(client.send(pings) for _ in range(1000))
+
+
 def test_a_slow_client_gets_the_newest_and_others_are_not_held_up(api: RunningApi, edge: EdgeDouble) -> None:
     """It takes nothing while 16 MB of changes go by, then finds fewer messages, and the last value in the last one."""
     changes = 200
