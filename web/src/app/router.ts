@@ -1,6 +1,8 @@
 /** Where the page is: the part of the address behind `#`, which no server sees and no server must know. */
 import { computed, signal } from "@preact/signals";
 
+import { decoded } from "./decoded";
+
 const address = signal(read());
 
 addEventListener("hashchange", () => {
@@ -10,7 +12,7 @@ addEventListener("hashchange", () => {
 
 /** The address in pieces: `#/charging/1?x=2` is ["charging", "1"]. */
 export const place = computed<readonly string[]>(() =>
-  (address.value.split("?")[0] ?? "").split("/").filter(Boolean).map(decodeURIComponent),
+  (address.value.split("?")[0] ?? "").split("/").filter(Boolean).map(decoded),
 );
 
 /** What stands behind `?` of the address. */

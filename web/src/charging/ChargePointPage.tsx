@@ -19,15 +19,18 @@ import { ThisCharge } from "./ThisCharge";
 export default function ChargePointPage({ id }: { readonly id: string }): JSX.Element {
   const known = state.value;
   const point = known?.charge_points?.[id];
-  if (!known || !point) return <p class="quiet">{text("point.gone")}</p>;
+  if (!known || !point)
+    return (
+      <div class="stack">
+        <Back />
+        <p class="quiet">{text(known ? "point.gone" : "say.site_unknown")}</p>
+      </div>
+    );
   const words = doing(point, known);
   const role = login.value?.role;
   return (
     <div class="stack">
-      <a class="row back" href={to("now")}>
-        <Icon name="back" />
-        {text("nav.now")}
-      </a>
+      <Back />
       <div class="row apart">
         <h1>{nameOf(id, point)}</h1>
         <span class="big">
@@ -63,5 +66,14 @@ export default function ChargePointPage({ id }: { readonly id: string }): JSX.El
         </section>
       )}
     </div>
+  );
+}
+
+function Back(): JSX.Element {
+  return (
+    <a class="row back" href={to("now")}>
+      <Icon name="back" />
+      {text("nav.now")}
+    </a>
   );
 }
