@@ -43,6 +43,7 @@ export default function DayChart({ shown }: { readonly shown: Shown }): JSX.Elem
   return (
     <>
       <Fault fault={fault} again={again} />
+      <p class="quiet small">kW</p>
       <div class="chart-room" ref={room} role="img" aria-label={text("history.day_label")} />
       <Legend kinds={[...new Set(lines.map(({ kind }) => kind))]} />
     </>
