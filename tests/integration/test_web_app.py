@@ -268,3 +268,48 @@ def test_the_page_speaks_the_language_of_the_device(browser: Browser, api: Runni
         expect(visit.page.locator("h1")).to_have_text(re.compile("Lädt mit"))
         expect(visit.page.locator(".point .big")).to_have_text("11,0kW")
         assert visit.page.locator("html").get_attribute("lang") == "de"
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_five_modes_can_be_told_apart_on_a_small_phone(
+    browser: Browser, api: RunningApi, edge: EdgeDouble, locale: str
+) -> None:
+    """No word is cut off: "Sonne" and "Sonne+" are two modes."""
+    modes = (Mode.INSTANT, Mode.MIN_PV, Mode.PV, Mode.STOP, Mode.STANDBY)
+    edge.tell(replace(HOME, charge_points={"1": replace(POINT, capabilities=replace(OFFERED, modes=modes))}))
+    with _visit(browser, api, locale=locale) as visit:
+        visit.log_in()
+        buttons = visit.page.locator(".choice button")
+        expect(buttons).to_have_count(5)
+        cut = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
+        assert buttons.evaluate_all(cut) == []
+        width = visit.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert width[0] <= width[1]
+
+
+def test_a_mangled_address_stops_nothing(visit: Visit) -> None:
+    visit.log_in()
+    visit.page.goto(f"{visit.url}#/charging/%E0%A4%A")
+    expect(visit.page.get_by_text("This charge point is not there.")).to_be_visible()
+    visit.page.locator("main a.back").click()
+    expect(visit.page.locator(".flow")).to_be_visible()
+    assert visit.complaints.heard == []
+
+
+def test_what_is_wrong_is_named_as_what_was_asked_for(visit: Visit) -> None:
+    """A pairing code has no name and no password, and a password that is asked for again has no name."""
+    page = visit.page
+    page.goto(visit.url)
+    page.get_by_text("Pair with a code").click()
+    page.locator("input[name=code]").fill("wpp_nothing")
+    page.locator("button.main-button").click()
+    expect(page.get_by_role("alert")).to_contain_text("The code is wrong")
+    page.get_by_text("With name and password").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    visit.log_in()
+    page.goto(f"{visit.url}#/me")
+    page.locator("summary", has_text="Password").click()
+    page.locator("input[name=old]").fill("not the password")
+    page.locator("input[name=new]").fill("another one, and long")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_have_text("The password is wrong.")

@@ -52,7 +52,7 @@ export function Login(): JSX.Element {
         )}
         {fault !== null && (
           <p class="fault" role="alert">
-            {sentence(fault)}
+            {sentence(fault, isPairing ? { login_failed: "login.pair_failed" } : {})}
           </p>
         )}
         <button class="main-button" disabled={isBusy}>
@@ -60,7 +60,10 @@ export function Login(): JSX.Element {
         </button>
       </form>
       {isPairing && <p class="quiet small">{text("login.hint")}</p>}
-      <button class="text-button" type="button" onClick={() => setPairing(!isPairing)}>
+      <button class="text-button" type="button" onClick={() => {
+          setPairing(!isPairing);
+          setFault(null); // it was about the other way
+        }}>
         {text(isPairing ? "login.back" : "login.pair")}
       </button>
     </main>

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 
 import type { Me } from "../api/types";
 import { to } from "../app/router";
@@ -15,6 +16,7 @@ import { Tokens } from "./Tokens";
 /** One's own account: password, second factor, devices, tokens for programs, another phone. */
 export default function MePage(): JSX.Element {
   const { data, fault, again } = useAnswer<Me>("me");
+  const [passwords, setPasswords] = useState(0); // a new one ends the other logins, so they are asked for anew
   return (
     <div class="stack">
       <a class="row back" href={to("more")}>
@@ -25,8 +27,8 @@ export default function MePage(): JSX.Element {
       <Fault fault={fault} again={again} />
       <Pairing />
       {data !== null && <SecondFactor me={data} changed={again} />}
-      <Password />
-      <Devices />
+      <Password changed={() => setPasswords(passwords + 1)} />
+      <Devices key={passwords} />
       <Tokens />
     </div>
   );

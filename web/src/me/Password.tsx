@@ -7,7 +7,7 @@ import { useAction } from "../parts/useAction";
 import { text } from "../texts";
 
 /** A new password, with the old one; it ends all other logins. */
-export function Password(): JSX.Element {
+export function Password({ changed }: { readonly changed: () => void }): JSX.Element {
   const [isDone, setDone] = useState(false);
   const { isBusy, fault, run } = useAction();
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>): void => {
@@ -19,6 +19,7 @@ export function Password(): JSX.Element {
       await ask("me/password", { method: "PUT", body });
       form.reset();
       setDone(true);
+      changed();
     });
   };
   return (
@@ -35,7 +36,7 @@ export function Password(): JSX.Element {
           {text("me.new_password")}
           <input name="new" type="password" autocomplete="new-password" minLength={10} maxLength={256} required />
         </label>
-        <Fault fault={fault} />
+        <Fault fault={fault} here={{ login_failed: "me.password_wrong" }} />
         {isDone && fault === null && <p role="status">{text("me.password_done")}</p>}
         <button class="main-button" disabled={isBusy}>
           {text("common.save")}

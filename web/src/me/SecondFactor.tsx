@@ -37,7 +37,7 @@ export function SecondFactor({ me, changed }: { readonly me: Me; readonly change
     });
   const remove = (): void =>
     run(async () => {
-      await askElevated("me/totp", { method: "DELETE" });
+      if ((await askElevated("me/totp", { method: "DELETE" })) === null) return; // given up: the codes stay to be read
       setCodes(null);
       changed();
     });

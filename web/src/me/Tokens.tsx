@@ -34,6 +34,7 @@ export function Tokens(): JSX.Element {
   const end = (token: Token): void =>
     action.run(async () => {
       await ask(`me/api-tokens/${encodeURIComponent(token.id)}`, { method: "DELETE" });
+      setMade((shown) => (shown?.id === token.id ? null : shown));
       again();
     });
   return (

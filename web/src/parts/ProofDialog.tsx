@@ -30,7 +30,7 @@ export function ProofDialog(): JSX.Element | null {
         )}
         {asked.fault !== null && (
           <p class="fault" role="alert">
-            {sentence(asked.fault)}
+            {sentence(asked.fault, { login_failed: "me.password_wrong" })}
           </p>
         )}
         <div class="row">
