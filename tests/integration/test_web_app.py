@@ -203,6 +203,9 @@ def test_a_login_that_is_ended_elsewhere_ends_here(visit: Visit, api: RunningApi
             assert api.lan.delete(f"/api/v1/me/devices/{device['id']}", headers=headers).status_code == 204
     expect(visit.page.locator("input[name=password]")).to_be_visible(timeout=30_000)  # looked at every 5 s
     assert visit.page.evaluate("localStorage.getItem('wallport.login')") is None
+    with visit.page.expect_request("**/auth/login") as asked:  # it says which device it was, and is let in again
+        visit.log_in()
+    assert asked.value.headers["authorization"].startswith("Bearer ")
 
 
 def test_two_tabs_share_a_login_and_log_out_together(visit: Visit) -> None:

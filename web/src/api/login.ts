@@ -12,6 +12,7 @@ import type { LoginAnswer } from "./types";
 
 const KEY = "wallport.login";
 const KEY_OF_REFRESH = "wallport.refresh-key";
+const LAST = "wallport.last-token";
 const LOCK = "wallport.refresh";
 const EARLY_MS = 30_000; // a token that ends while its request is under way would be refused
 const TRIES = 3;
@@ -37,7 +38,13 @@ export function keep(answer: LoginAnswer): void {
   put({ access, refresh, endsAtMs: Date.now() + seconds * 1000, user: user.name, role: user.role });
 }
 
+/** The last token of a login that ended by itself: it opens nothing, and tells the home that it knows this device. */
+export function lastToken(): string | null {
+  return localStorage.getItem(LAST);
+}
+
 export function forget(): void {
+  if (login.value !== null) localStorage.setItem(LAST, login.value.access);
   localStorage.removeItem(KEY);
   localStorage.removeItem(KEY_OF_REFRESH);
   login.value = null;
