@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { SiteState } from "../api/types";
-import { applied } from "./apply";
+import { applied, changed } from "./apply";
 
 const STATE = {
   is_stale: false,
@@ -26,4 +26,11 @@ test("a part that is gone is null, and one that is back is there", () => {
 
 test("a charge point that is gone is no longer among them", () => {
   expect(Object.keys(applied(STATE, { "charge_points.1": null }).charge_points ?? {})).toEqual(["2"]);
+});
+
+test("the age of a silence counts from the last value, not from when the page was opened", () => {
+  const opened = { ...STATE, updated_at: "2026-11-30T12:00:00Z" };
+  const last = changed(opened, { "grid.power_w": 6 }, "2026-11-30T12:03:00Z");
+  expect(last.updated_at).toBe("2026-11-30T12:03:00Z");
+  expect(changed(last, { is_stale: true }, "2026-11-30T12:03:25Z").updated_at).toBe("2026-11-30T12:03:00Z");
 });

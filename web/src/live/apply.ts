@@ -11,6 +11,12 @@ export function applied(state: SiteState, changes: Readonly<Record<string, unkno
   return next as unknown as SiteState;
 }
 
+/** The state after a change that occurred at `at`; what nobody vouches for any more keeps the instant of its last value. */
+export function changed(state: SiteState, changes: Readonly<Record<string, unknown>>, at: string | null): SiteState {
+  const next = applied(state, changes);
+  return next.is_stale || at === null ? next : { ...next, updated_at: at };
+}
+
 const COLLECTIONS = new Set(["charge_points", "devices", "vehicles"]);
 
 function put(tree: Tree, path: readonly string[], value: unknown): Tree {

@@ -7,7 +7,7 @@ import { computed, effect, signal } from "@preact/signals";
 
 import { login } from "../api/login";
 import type { Command, LiveEvent, LiveMessage, SiteState } from "../api/types";
-import { applied } from "./apply";
+import { changed } from "./apply";
 
 const KEY = "wallport.state";
 const KEEP_EVERY_MS = 15_000;
@@ -47,7 +47,7 @@ export function told(message: LiveMessage): void {
   if (message.type === "snapshot") {
     state.value = message.state;
   } else if (message.type === "change") {
-    if (state.value !== null) state.value = applied(state.value, message.changes);
+    if (state.value !== null) state.value = changed(state.value, message.changes, message.occurred_at);
   } else {
     lastEvent.value = message.event;
     if (message.event.type === "command") noteCommand(message.event.command);
