@@ -19,7 +19,7 @@ def welcome(ready: dict[str, Any], token_header: Path) -> str:
   Open in a browser    {ready["lan_url"]}/  (log in as driver, with the password below)
 
   On your LAN          {ready["lan_url"]}
-  From the internet    {ready["relay_site_url"]}
+  From the internet    {ready["relay_site_url"]}  (the API)
   MQTT broker          {ready["mqtt_url"]}
 
   Logins

@@ -12,6 +12,7 @@ export interface Asked {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  readonly patienceMs?: number;
 }
 
 export async function ask<T>(path: string, asked: Asked = {}): Promise<T> {
@@ -66,7 +67,7 @@ async function once(path: string, asked: Asked, token: string | null): Promise<R
   const headers: Record<string, string> = { Accept: "application/json", ...asked.headers };
   if (token !== null) headers["Authorization"] = `Bearer ${token}`;
   if (asked.body !== undefined) headers["Content-Type"] = "application/json";
-  const patience = AbortSignal.timeout(PATIENCE_MS);
+  const patience = AbortSignal.timeout(asked.patienceMs ?? PATIENCE_MS);
   try {
     return await fetch(`api/v1/${path}`, {
       method: asked.method ?? "GET",

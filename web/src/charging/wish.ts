@@ -25,6 +25,7 @@ export const wishes = signal<ReadonlyMap<string, Wish>>(new Map());
 
 const SETTLED = new Set<Command["status"]>(["confirmed", "rejected", "timed_out", "superseded"]);
 const TRIES = 3;
+const PATIENCE_MS = 12_000; // of each: the API answers within 5 s, and a person waits for no more than half a minute
 
 export async function wish(point: string, body: ChargePointBody): Promise<void> {
   const places = Object.keys(body).map((name) => placeOf(point, name as Wished));
@@ -71,7 +72,8 @@ async function asked(point: string, body: ChargePointBody): Promise<Command> {
   for (let attempt = 1; ; attempt++) {
     try {
       const path = `chargepoints/${encodeURIComponent(point)}`;
-      return await ask<Command>(path, { method: "PATCH", body, headers: { "Idempotency-Key": key } });
+      const headers = { "Idempotency-Key": key };
+      return await ask<Command>(path, { method: "PATCH", body, headers, patienceMs: PATIENCE_MS });
     } catch (fault) {
       if (!(fault instanceof Unreachable) || attempt === TRIES) throw fault;
     }

@@ -12,7 +12,7 @@ import { connection, told } from "./site";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 20_000;
-const SILENT_MS = 75_000; // the wallbox reports every 10 s; a line without a word for so long is dead
+const SILENT_MS = 35_000; // the wallbox reports every 10 s; a line without a word for so long is dead, or asked anew
 
 let socket: WebSocket | null = null;
 let seq: number | null = null;
