@@ -114,13 +114,6 @@ MIXED: Mapping[str, dict[str, Any]] = {
 
 
 PLANTED: Mapping[str, tuple[str, ...]] = {
-    # other ways to name a value
-    "Fehler: db_pass: geheim7; PW -> hugo13 und pass == wolke9 (auth=('egon5', 'tanne4'))": (
-        *("geheim7", "hugo13", "wolke9", "egon5", "tanne4"),
-    ),
-    "Kennwort »geheim7« falsch, Passwort ‘hugo13’ auch, Token `wolke9`, password := egon5, secret =>    tanne4": (
-        *("geheim7", "hugo13", "wolke9", "egon5", "tanne4"),
-    ),
     # as openWB 2.x and its libraries write it into accounts of faults: the sentence, and what must not be seen of it
     "Die Verbindung zum Server http://hugo:geheim7@wr-sued.fritz.box:8080/solar/?apikey=Ab3dE9xQ ist fehlgeschlagen.": (
         *("hugo", "geheim7", "fritz", "8080", "solar", "Ab3dE9xQ"),
@@ -148,6 +141,13 @@ PLANTED: Mapping[str, tuple[str, ...]] = {
     ),
     "<a href='http://hugo:geheim7@10.1.2.3/'>hier</a> hugo&#64;example.org http%3A%2F%2Fhugo%3Ageheim7%40pv": (
         *("hugo", "geheim7", "10.1.2", "example"),
+    ),
+    # other ways to name a value
+    "Fehler: db_pass: geheim7; PW -> hugo13 und pass == wolke9 (auth=('egon5', 'tanne4'))": (
+        *("geheim7", "hugo13", "wolke9", "egon5", "tanne4"),
+    ),
+    "Kennwort »geheim7« falsch, Passwort ‘hugo13’ auch, Token `wolke9`, password := egon5, secret =>    tanne4": (
+        *("geheim7", "hugo13", "wolke9", "egon5", "tanne4"),
     ),
 }
 
