@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulator.loopback import is_answering
 from tests.kit.stack import REPOSITORY
 from tests.kit.waiting import eventually
 
@@ -42,12 +43,21 @@ def start_demo(
     """Start it in a folder that is made here; `program` are the words after Python's own."""
     folder.mkdir()
     arguments = (*arguments, "--history-days", str(history_days))
+    if "--port-base" not in arguments:
+        arguments = (*arguments, "--port-base", str(_port_base()))
     output = folder / "output"
     ready_file = folder / "ready.json"
     command = [sys.executable, *program, "--folder", str(folder / "demo"), "--ready-file", str(ready_file)]
     with output.open("w") as file:
         process = subprocess.Popen([*command, *arguments], cwd=REPOSITORY, stdout=file, stderr=file, text=True)
     return RunningDemo(process, folder, ready_file, output)
+
+
+def _port_base() -> int:
+    """Ports of this test worker alone: two demos that begin at once would find the same ones free."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    candidates = range(8700 + 100 * worker, 8800 + 100 * worker, 10)
+    return next(base for base in candidates if not any(is_answering(port) for port in range(base, base + 10)))
 
 
 def exists(pid: int) -> bool:
