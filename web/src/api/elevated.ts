@@ -21,9 +21,6 @@ interface Question {
 /** What the page's dialog asks for now; null: nothing. */
 export const question = signal<Question | null>(null);
 
-/** Until when this login is elevated, of this device's clock; null: it is not, or each request needs a code. */
-export const elevatedUntilMs = signal<number | null>(null);
-
 /** Like `ask`; returns null if the person gave up the question. */
 export async function askElevated<T>(path: string, asked: Asked = {}): Promise<T | null> {
   let now = asked;
@@ -64,11 +61,7 @@ async function elevate(): Promise<boolean> {
     const given = await answered("code", fault);
     if (given === null) return false;
     try {
-      const { elevated_until: until } = await ask<{ readonly elevated_until: string }>("auth/elevate", {
-        method: "POST",
-        body: { code: given },
-      });
-      elevatedUntilMs.value = Date.parse(until);
+      await ask("auth/elevate", { method: "POST", body: { code: given } });
       return true;
     } catch (caught) {
       if (codeOf(caught) !== "wrong_code") throw caught;

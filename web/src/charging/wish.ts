@@ -44,12 +44,6 @@ export async function wish(point: string, body: ChargePointBody): Promise<void> 
   }
 }
 
-export function forgetWish(point: string, name: Wished): void {
-  const left = new Map(wishes.value);
-  left.delete(placeOf(point, name));
-  wishes.value = left;
-}
-
 export type Outcome =
   | { readonly is: "none" }
   | { readonly is: "pending"; readonly body: ChargePointBody }
